@@ -1,1 +1,88 @@
-fn main() {}
+//! Muster's workshop: the checks, tests, benches and generators that the project runs on itself.
+//!
+//! It is not part of the product and depends on none of its crates. A new verb is a module with a `run`, a line in
+//! [`HELP`] and an arm in [`dispatch`].
+#![expect(clippy::print_stdout, reason = "a command-line tool: tables and help are its data, progress goes to stderr")]
+
+mod bench;
+mod deps;
+mod generate;
+mod house;
+mod labs;
+mod licences;
+mod measure;
+mod new_connector;
+mod quick;
+mod shell;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::shell::Shell;
+
+const HELP: &str = "\
+Muster's workshop.
+
+usage: cargo xtask <verb> [options]
+
+  quick                    before every commit, 3 minutes warm: formatting, lints, unit tests and the integration tests
+                           that need no server, crate arrows, licences, file sizes, paths
+  test [--without samba]   what CI runs, 25 minutes: sets up the tools, then `quick`, then every suite over SQLite and
+                           PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP, the docs, the
+                           generated files and the changelog; starts what it needs on loopback and stops it.
+                           Without root the domain controller cannot run: the rest runs, and it ends in failure unless
+                           `--without samba` says that this is meant
+  bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a table
+                           for docs/benchmarks.md
+      --lab samba|scale|both   which lab (default: scale)
+      --users N                its size (default: 20000 on samba, 200000 on scale)
+      --runs K                 pairs of each kind (default: 3)
+      --muster PATH            a binary to measure (default: builds `muster` in release)
+  deps                     the crate arrows, banned packages and licences
+  gen [--check]            writes the generated files; with --check only says which are stale
+  new-connector NAME       lays out the folder of a new connector and its changelog fragment
+  help                     this text
+
+environment: CI=true turns incremental compilation off.
+The labs are in tests/labs, each with a script `up` and `down`; see tests/labs/README.md.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("caused by: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if words.is_empty() || words.iter().any(|word| ["help", "--help", "-h"].contains(word)) {
+        println!("{HELP}");
+        return Ok(());
+    }
+    let shell = Shell::new()?;
+    match words.as_slice() {
+        ["quick"] => quick::run(&shell),
+        ["test", options @ ..] => test::run(&shell, options),
+        ["bench", options @ ..] => bench::run(&shell, options),
+        ["deps"] => deps::run(&shell),
+        ["gen"] => generate::run(&shell, generate::Mode::Write),
+        ["gen", "--check"] => generate::run(&shell, generate::Mode::Check),
+        ["new-connector", name] => new_connector::run(&shell, name),
+        ["new-connector", ..] => bail!("`new-connector` takes one name, such as `azure_api_management`"),
+        ["quick" | "deps" | "gen", option, ..] => {
+            bail!("`{}` does not take `{option}`; see `cargo xtask help`", words[0])
+        }
+        [verb, ..] => bail!("there is no verb `{verb}`; see `cargo xtask help`"),
+        [] => Ok(()),
+    }
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask quick`: what runs before every commit. Needs no server, no network and no root.
+
+use anyhow::Result;
+
+use crate::shell::Shell;
+use crate::steps::Steps;
+use crate::{deps, house};
+
+pub(crate) fn run(shell: &Shell) -> Result<()> {
+    let mut steps = Steps::default();
+    let result = steps_of(shell, &mut steps);
+    eprintln!("\n{}", steps.table());
+    result
+}
+
+/// The steps, cheapest first. Suites that would use a server find its variable unset (see `Shell::command`).
+pub(crate) fn steps_of(shell: &Shell, steps: &mut Steps) -> Result<()> {
+    steps.take("fmt", || shell.cargo(&["fmt", "--all", "--", "--check"]))?;
+    steps.take("deps", || deps::run(shell))?;
+    steps.take("sizes", || house::sizes(shell.root()))?;
+    steps.take("paths", || house::paths(shell.root()))?;
+    steps.take("changelog", || house::changelog(shell.root()))?;
+    steps.take("clippy", || {
+        shell.cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    })?;
+    steps.take("tests", || shell.cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--tests"]))
+}
