@@ -6,8 +6,9 @@ answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 # Takes the name $1 for as long as this shell and the server it starts live (the server inherits descriptor 9), so
 # that two labs starting at the same moment never choose the same address or port.
 claim() {
-  local file="${TMPDIR:-/tmp}/muster-lab-claim.$(id -u).$1"
-  exec 9>>"$file"
+  local claims="${TMPDIR:-/tmp}/muster-lab-claims.$(id -u)"
+  mkdir -p -m 700 "$claims"
+  exec 9>>"$claims/$1"
   flock -n 9
 }
 

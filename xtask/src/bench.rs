@@ -243,14 +243,19 @@ fn pair(name: &str, reference: Option<&str>) -> Pairs {
 
 fn connector(lab: &Lab) -> Result<String> {
     let fact = |key: &str| lab.fact(key).map(|value| serde_json::Value::from(value).to_string());
-    Ok(format!(
-        "type = \"active_directory\"\nname = \"bench\"\n\n[authentication]\nhost = {}\nport = {}\nprotocol = \"ldap\"\nbindDn = {}\npassword = {}\n\n[profile]\nbaseContext = {}\n",
-        fact("host")?,
-        lab.fact("ldap_port")?,
-        fact("svc_dn")?,
-        fact("svc_password")?,
-        fact("base_dn")?
-    ))
+    let lines = [
+        "type = \"active_directory\"".to_owned(),
+        "name = \"bench\"".to_owned(),
+        "[authentication]".to_owned(),
+        format!("host = {}", fact("host")?),
+        format!("port = {}", lab.fact("ldap_port")?),
+        "protocol = \"ldap\"".to_owned(),
+        format!("bindDn = {}", fact("svc_dn")?),
+        format!("password = {}", fact("svc_password")?),
+        "[profile]".to_owned(),
+        format!("baseContext = {}", fact("base_dn")?),
+    ];
+    Ok(lines.join("\n") + "\n")
 }
 
 #[cfg(test)]

@@ -35,8 +35,8 @@ usage: cargo xtask <verb> [options]
                            generated files and the changelog; starts what it needs on loopback and stops it.
                            Without root the domain controller cannot run: the rest runs, and it ends in failure unless
                            `--without samba` says that this is meant
-  bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a table
-                           for docs/benchmarks.md
+  bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a
+                           table for docs/benchmarks.md
       --lab samba|scale|both   which lab (default: scale)
       --users N                its size (default: 20000 on samba, 200000 on scale)
       --runs K                 pairs of each kind (default: 3)

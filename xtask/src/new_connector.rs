@@ -28,7 +28,8 @@ fn check_name(name: &str) -> Result<()> {
     };
     if name.len() > LONGEST_NAME || !name.split('_').all(word) {
         bail!(
-            "`{name}` is no name for a connector: use the product's noun in snake_case, at most {LONGEST_NAME} characters, such as `azure_api_management`"
+            "`{name}` is no name for a connector: use the product's noun in snake_case, at most {LONGEST_NAME} characters, \
+             such as `azure_api_management`"
         );
     }
     if ["kit", "testkit", "mod", "type", "crate", "self", "super", "match", "use"].contains(&name) {
@@ -96,7 +97,9 @@ mod tests;
     ),
     (
         "records.rs",
-        "//! From {title}'s own types to records. A required field that is missing is an error; an optional one is an `Option`.
+        "//! From {title}'s own types to records.
+//!
+//! A required field that is missing is an error; an optional one is an `Option`.
 ",
     ),
     (

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::labs::{Kind, Lab};
 use crate::shell::{Shell, is_installed, is_root};
 use crate::steps::Steps;
-use crate::{generate, house, quick};
+use crate::{generate, quick};
 
 const BUDGET: Duration = Duration::from_secs(25 * 60);
 const SAMBA_USERS: &str = "6000";
@@ -63,7 +63,8 @@ pub(crate) fn run(shell: &Shell, options: &[&str]) -> Result<()> {
         }
         Samba::NeedsRoot => {
             bail!(
-                "all that ran passed, but the suite on a real domain controller was left out: samba needs root; run as root, or say `--without samba`"
+                "all that ran passed, but the suite on a real domain controller was left out: \
+                 samba needs root; run as root, or say `--without samba`"
             )
         }
     }
@@ -86,8 +87,7 @@ fn all(shell: &Shell, samba: Samba, steps: &mut Steps) -> Result<()> {
     suites(&offline, samba, steps)?;
     let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
     steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
-    steps.take("gen", || generate::run(&offline, generate::Mode::Check))?;
-    steps.take("changelog", || house::changelog(offline.root()))
+    steps.take("gen", || generate::run(&offline, generate::Mode::Check))
 }
 
 /// The full suites, with every server there is. The labs stop at the end of this function, whatever happens.
