@@ -1,1 +1,89 @@
+//! Muster's connectors: one folder each, and the kit they share.
+//!
+//! *Is here*: everything that speaks to a source. *Is not here*: the store, the run pipeline, the web; a connector
+//! reads and hands over, see [`muster_core::connector`].
+//!
+//! *To extend*: `cargo xtask new-connector NAME`, then one line in [`REGISTRY`].
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use muster_core::connector::{Connector, ConnectorSpec};
+use muster_core::model::DataModel;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+pub mod active_directory;
+pub mod kit;
+
+/// All connector types.
+pub static REGISTRY: &[&ConnectorType] = &[&active_directory::CONNECTOR];
+
+/// A kind of source.
+#[derive(Debug)]
+pub struct ConnectorType {
+    /// What it is, as plain data.
+    pub spec: &'static ConnectorSpec,
+    /// What it reads.
+    pub model: fn() -> Arc<DataModel>,
+    /// Stream → the text of its default, locked map.
+    pub default_maps: &'static [(&'static str, &'static str)],
+    /// Opens it with one connector's settings; nothing is sent yet.
+    pub open: fn(&Settings) -> Result<Arc<dyn Connector>, OpenError>,
+}
+
+impl ConnectorType {
+    /// The text of a stream's default map.
+    pub fn default_map(&self, stream: &str) -> Option<&'static str> {
+        self.default_maps.iter().find(|(name, _)| *name == stream).map(|(_, text)| *text)
+    }
+}
+
+/// The connector type of that name.
+pub fn find(type_name: &str) -> Option<&'static ConnectorType> {
+    REGISTRY.iter().copied().find(|known| known.spec.type_name == type_name)
+}
+
+/// One connector's settings, section by section, secrets included: it has no `Debug` that shows them.
+pub struct Settings {
+    /// Section → its keys.
+    pub sections: serde_json::Map<String, serde_json::Value>,
+    /// What relative paths in it are relative to.
+    pub base_directory: PathBuf,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Settings").field("base_directory", &self.base_directory).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads a section; an absent one is empty.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, OpenError> {
+        let value =
+            self.sections.get(name).cloned().unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new()));
+        serde_json::from_value(value).map_err(|error| {
+            OpenError::new(name, &error.to_string(), "see `docs/reference` for the keys of this connector type")
+        })
+    }
+}
+
+/// Settings that cannot work: which field, why, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("setting `{field}`: {problem}")]
+pub struct OpenError {
+    /// The field, with its section.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl OpenError {
+    /// Names field, problem and remedy.
+    pub fn new(field: &str, problem: &str, remedy: &str) -> Self {
+        Self { field: field.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() }
+    }
+}

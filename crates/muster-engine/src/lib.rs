@@ -1,1 +1,3 @@
+//! Muster's run pipeline.
 
+pub mod print;

@@ -1,0 +1,128 @@
+//! Testing the connection: named steps, each with its remedy.
+
+use muster_core::connector::{ConnectorError, Step, StepOutcome, StepSink};
+
+use super::records::filter;
+use super::session::{Session, explain};
+use super::{Config, MODEL};
+use crate::kit::ldap::{Connection, DirectoryReader, Encryption, ResultCode, Search, SearchControls};
+
+const STEPS: [&str; 7] = ["resolve", "connect", "TLS", "bind", "base context", "read users", "read groups"];
+
+struct Reporter<'a> {
+    sink: &'a dyn StepSink,
+    done: usize,
+}
+
+impl Reporter<'_> {
+    fn passed(&mut self, message: String) {
+        self.report(StepOutcome::Passed, message, None);
+    }
+
+    fn report(&mut self, outcome: StepOutcome, message: String, remedy: Option<String>) {
+        let name = STEPS.get(self.done).copied().unwrap_or_default().to_owned();
+        self.done += 1;
+        self.sink.step(Step { name, outcome, message, remedy });
+    }
+
+    /// Reports the failure and skips what follows.
+    fn failed(mut self, error: ConnectorError) -> bool {
+        self.report(StepOutcome::Failed, error.message, error.remedy);
+        while self.done < STEPS.len() {
+            self.report(StepOutcome::Skipped, "an earlier step failed".to_owned(), None);
+        }
+        false
+    }
+}
+
+/// Runs all steps.
+pub(super) fn check(config: &Config, sink: &dyn StepSink) -> bool {
+    let mut reporter = Reporter { sink, done: 0 };
+    match steps(config, &mut reporter) {
+        Ok(()) => true,
+        Err(error) => reporter.failed(error),
+    }
+}
+
+fn steps(config: &Config, reporter: &mut Reporter<'_>) -> Result<(), ConnectorError> {
+    let settings = &config.connection;
+    let addresses = Connection::resolve(settings).map_err(|error| explain(error, config))?;
+    let list = addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
+    reporter.passed(format!("`{}` is {list}", settings.host));
+    let mut connection = Connection::connect(settings, &addresses).map_err(|error| explain(error, config))?;
+    let peer = connection.peer().map_err(|error| explain(error, config))?;
+    reporter.passed(format!("connected to {peer}"));
+    connection.encrypt().map_err(|error| explain(error, config))?;
+    reporter.passed(match settings.encryption {
+        Encryption::Ldap => {
+            "not encrypted, as configured: passwords and data cross the network in clear text".to_owned()
+        }
+        Encryption::Ldaps => "encrypted, and the certificate is the one expected".to_owned(),
+        Encryption::StartTls => "encrypted by StartTLS, and the certificate is the one expected".to_owned(),
+    });
+    connection.bind(&config.bind_dn, &config.password).map_err(|error| explain(error, config))?;
+    reporter.passed(format!("bound as `{}`", config.bind_dn));
+    drop(connection);
+    let mut session = Session::open(config)?;
+    let bases = session.check_bases()?;
+    reporter.passed(bases.iter().map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", "));
+    for stream in ["users", "groups"] {
+        let message = sample(&mut session, stream, &bases)?;
+        reporter.passed(message);
+    }
+    Ok(())
+}
+
+/// Reads the first page of a stream and says what came of it.
+fn sample(session: &mut Session, stream: &str, bases: &[String]) -> Result<String, ConnectorError> {
+    let model = MODEL.stream(stream).cloned();
+    let required: Vec<String> = model
+        .iter()
+        .flat_map(|model| &model.attributes)
+        .filter(|found| found.required)
+        .map(|found| found.name.clone())
+        .collect();
+    let (mut entries, mut readable, mut more) = (0_u64, 0_u64, false);
+    for base in bases {
+        let search = Search {
+            base: base.clone(),
+            scope: session.config.search_scope,
+            filter: filter(stream),
+            attributes: required.clone(),
+            page_size: session.config.page_size.min(100),
+            controls: SearchControls::default(),
+        };
+        let config = session.config.clone();
+        let ticket = session.connection.begin(&search, &[]).map_err(|error| explain(error, &config))?;
+        let end = session.connection.receive(ticket, &mut |entry| {
+            if let Some(entry) = entry {
+                entries += 1;
+                readable += u64::from(required.iter().all(|name| entry.first(name).is_some()));
+            }
+            Ok(())
+        });
+        let end = end.map_err(|error| explain(error, &config))?;
+        if end.code != ResultCode::SUCCESS {
+            let error = crate::kit::ldap::LdapError::Refused {
+                operation: format!("reading {stream}"),
+                code: end.code,
+                message: end.message,
+            };
+            return Err(explain(error, &config));
+        }
+        more |= !end.cookie.is_empty();
+    }
+    let count = if more { format!("{entries} or more") } else { entries.to_string() };
+    if readable < entries {
+        return Ok(format!(
+            "{count} {stream}, {} of them without a readable objectSid or objectGUID: grant the account Read Property on them",
+            entries - readable
+        ));
+    }
+    if entries == 0 {
+        return Ok(format!(
+            "no {stream} below the base context: the account may lack Read Property, or the base context is too narrow"
+        ));
+    }
+    Ok(format!("{count} {stream}"))
+}

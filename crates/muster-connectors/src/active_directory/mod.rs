@@ -1,0 +1,230 @@
+//! Microsoft Active Directory over LDAP: containers, users, groups and who is in them.
+//!
+//! ```text
+//! config ─open→ ActiveDirectory ─plan→ scopes (stream × base context)
+//!   read: session (one pinned controller) ─pages→ records.rs (entry → record, links) ─batches→ sink
+//! ```
+//!
+//! Facts: S3 (streams, map tables, permissions), MS-ADTS (controls, ranges, USNs), facts measured in docs/adr/0001.
+//! Deltas follow D15: `uSNChanged` per controller and invocationId, tombstones where rights allow, all else by sweep.
+//! A server without `highestCommittedUSN` (OpenLDAP) is read fully each time, and the ledger says so.
+
+mod check;
+mod config;
+mod names;
+mod read;
+mod records;
+mod session;
+
+use std::sync::{Arc, LazyLock, Mutex};
+
+use async_trait::async_trait;
+use muster_core::connector::{
+    BatchSink, Connector, ConnectorError, ConnectorSpec, FieldSpec, PermissionSpec, Plan, ReadRequest, ScopeEnd,
+    ScopePlan, StepSink, Verdict,
+};
+use muster_core::model::DataModel;
+
+use crate::{ConnectorType, OpenError, Settings};
+pub use config::{AssetsChoice, Config};
+use session::Session;
+
+/// The connector type.
+pub static CONNECTOR: ConnectorType =
+    ConnectorType { spec: &SPEC, model: || Arc::clone(&MODEL), default_maps: DEFAULT_MAPS, open };
+
+static DEFAULT_MAPS: &[(&str, &str)] = &[
+    ("containers", include_str!("maps/containers.yaml")),
+    ("users", include_str!("maps/users.yaml")),
+    ("groups", include_str!("maps/groups.yaml")),
+];
+
+#[expect(clippy::expect_used, reason = "the file is part of the program, and a test parses it")]
+static MODEL: LazyLock<Arc<DataModel>> = LazyLock::new(|| {
+    Arc::new(DataModel::parse(include_str!("data_model.yaml")).expect("the data model is part of the program"))
+});
+
+static SPEC: ConnectorSpec = ConnectorSpec {
+    type_name: "active_directory",
+    source_name: "Microsoft Active Directory",
+    vendor: "Microsoft",
+    product: "Active Directory",
+    category: "Assets (Identity)",
+    assets: "Groups and Users Identity",
+    findings: "NA",
+    version: "1.0.0",
+    integration_type: "On-Prem",
+    direction: "Unidirectional (AD to Muster)",
+    delta_support: "Supported",
+    permissions: &[
+        PermissionSpec { entity: "Users Assets", permission: "Read Property (ADS_RIGHT_DS_READ_PROP)" },
+        PermissionSpec { entity: "Groups Assets", permission: "Read Property (ADS_RIGHT_DS_READ_PROP)" },
+    ],
+    fields: &[
+        FieldSpec {
+            key: "host",
+            label: "Host",
+            section: "authentication",
+            kind: "text",
+            required: true,
+            help: "Name or address of a domain controller.",
+        },
+        FieldSpec {
+            key: "port",
+            label: "Port",
+            section: "authentication",
+            kind: "integer",
+            required: false,
+            help: "389 for LDAP and StartTLS, 636 for LDAPS.",
+        },
+        FieldSpec {
+            key: "bindDn",
+            label: "Bind DN",
+            section: "authentication",
+            kind: "text",
+            required: true,
+            help: "The account that reads: a DN, a user principal name or DOMAIN\\user.",
+        },
+        FieldSpec {
+            key: "password",
+            label: "Password",
+            section: "authentication",
+            kind: "secret",
+            required: true,
+            help: "The account's password.",
+        },
+        FieldSpec {
+            key: "certificate",
+            label: "Certificate",
+            section: "authentication",
+            kind: "certificate",
+            required: false,
+            help: "Required for LDAPS and StartTLS: the root certificate of the controller's authority, PEM or DER.",
+        },
+        FieldSpec {
+            key: "protocol",
+            label: "Protocol",
+            section: "authentication",
+            kind: "choice",
+            required: false,
+            help: "ldap, ldaps or starttls.",
+        },
+        FieldSpec {
+            key: "baseContext",
+            label: "Base Context",
+            section: "profile",
+            kind: "text",
+            required: false,
+            help: "Root DN of the search; the domain, where absent. Several as a list.",
+        },
+        FieldSpec {
+            key: "searchScope",
+            label: "Search Scope",
+            section: "profile",
+            kind: "choice",
+            required: false,
+            help: "base, one or subtree.",
+        },
+        FieldSpec {
+            key: "assets",
+            label: "Assets",
+            section: "profile",
+            kind: "choice",
+            required: false,
+            help: "identities, or identities_with_posture.",
+        },
+        FieldSpec {
+            key: "computedAttributes",
+            label: "Computed attributes",
+            section: "profile",
+            kind: "boolean",
+            required: false,
+            help: "Ask for msDS-User-Account-Control-Computed: exact status under fine-grained password policies, much slower.",
+        },
+    ],
+};
+
+fn open(settings: &Settings) -> Result<Arc<dyn Connector>, OpenError> {
+    let config = Config::read(settings)?;
+    Ok(Arc::new(ActiveDirectory { config, session: Mutex::new(None) }))
+}
+
+/// An Active Directory, opened with one connector's settings.
+#[derive(Debug)]
+pub struct ActiveDirectory {
+    config: Config,
+    /// The run's connection; taken while a scope is read, put back when it ended well.
+    session: Mutex<Option<Session>>,
+}
+
+impl ActiveDirectory {
+    /// The run's session: the one there is, or a new one to the same controller.
+    fn session(&self) -> Result<Session, ConnectorError> {
+        let kept = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        match kept {
+            Some(session) => Ok(session),
+            None => Session::open(&self.config),
+        }
+    }
+
+    fn keep(&self, session: Session) {
+        *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(session);
+    }
+
+    /// Lends the session to `work` on this thread; the socket is read without a runtime in between.
+    fn with_session<T>(
+        &self,
+        work: impl FnOnce(&mut Session) -> Result<T, ConnectorError>,
+    ) -> Result<T, ConnectorError> {
+        tokio::task::block_in_place(|| {
+            let mut session = self.session()?;
+            let done = work(&mut session)?;
+            self.keep(session);
+            Ok(done)
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for ActiveDirectory {
+    fn model(&self) -> &Arc<DataModel> {
+        &MODEL
+    }
+
+    fn can_confirm(&self) -> bool {
+        true
+    }
+
+    async fn plan(&self) -> Result<Plan, ConnectorError> {
+        self.with_session(|session| {
+            let bases = session.check_bases()?;
+            let mut scopes = Vec::new();
+            for stream in &MODEL.streams {
+                for base in &bases {
+                    scopes.push(ScopePlan { stream: stream.name.clone(), name: Arc::from(base.as_str()) });
+                }
+            }
+            Ok(Plan { scopes, notes: session.notes(), origin: session.origin() })
+        })
+    }
+
+    async fn read(&self, request: ReadRequest<'_>, sink: &dyn BatchSink) -> Result<ScopeEnd, ConnectorError> {
+        self.with_session(|session| read::read(session, &request, sink))
+    }
+
+    async fn confirm(
+        &self,
+        stream: &str,
+        keys: &[String],
+        sink: &dyn BatchSink,
+    ) -> Result<Vec<Verdict>, ConnectorError> {
+        self.with_session(|session| read::confirm(session, stream, keys, sink))
+    }
+
+    async fn check(&self, sink: &dyn StepSink) -> bool {
+        tokio::task::block_in_place(|| check::check(&self.config, sink))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! What connectors share: how they talk to sources. Connector code itself neither opens sockets nor logs bodies.
+
+pub mod ldap;

@@ -1,0 +1,240 @@
+//! The one registry of an asset's fields: what a map may fill, and what a query may ask (design D13).
+//!
+//! A row gives a target its type, its search token and its column. The narrow search tables, their extractor, the
+//! query compiler, the in-memory evaluator and the documentation are all drawn from here.
+
+use super::Class;
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldType {
+    /// Text, folded in search columns.
+    Text,
+    /// A signed integer.
+    Integer,
+    /// An instant.
+    Time,
+    /// Yes or no.
+    Boolean,
+}
+
+/// How a field can be searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// By a scan of the narrow table.
+    Scanned,
+    /// By an index of its own.
+    Indexed,
+    /// By an index of its own, and by the class's substring index.
+    IndexedAndSubstring,
+}
+
+/// One field of a class.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The class it belongs to.
+    pub class: Class,
+    /// The keys below `assetDetail` that lead to it.
+    pub path: &'static [&'static str],
+    /// What it holds.
+    pub value: FieldType,
+    /// The token, `<class>.<target field>`.
+    pub token: &'static str,
+    /// The column in `search_<class>`.
+    pub column: &'static str,
+    /// How it can be searched.
+    pub search: Search,
+}
+
+impl Field {
+    /// The target as maps write it.
+    pub fn target(&self) -> String {
+        format!("asset.assetDetail.{}", self.path.join("."))
+    }
+
+    /// The field's value in a detail document.
+    pub fn value_in<'a>(
+        &self,
+        detail: &'a serde_json::Map<String, serde_json::Value>,
+    ) -> Option<&'a serde_json::Value> {
+        let (first, rest) = self.path.split_first()?;
+        rest.iter().try_fold(detail.get(*first)?, |value, key| value.get(*key))
+    }
+}
+
+/// The target of the asset's external id.
+pub const EXTERNAL_ID_TARGET: &str = "asset.assetHeader.externalAssetId";
+/// The target of the asset's vendor id.
+pub const VENDOR_ID_TARGET: &str = "asset.assetHeader.vendorAssetId";
+/// The target of the asset's name, common to all classes.
+pub const NAME_TARGET: &str = "asset.assetDetail.name";
+
+macro_rules! field {
+    ($class:ident, [$($key:literal),+], $value:ident, $token:literal, $column:literal, $search:ident) => {
+        Field {
+            class: Class::$class,
+            path: &[$($key),+],
+            value: FieldType::$value,
+            token: $token,
+            column: $column,
+            search: Search::$search,
+        }
+    };
+}
+
+/// All fields, grouped by class, in the order in which documents show them.
+pub static FIELDS: &[Field] = &[
+    field!(User, ["userAssetClass", "id"], Text, "user.id", "id", Scanned),
+    field!(User, ["userAssetClass", "name"], Text, "user.name", "name", IndexedAndSubstring),
+    field!(User, ["userAssetClass", "email"], Text, "user.email", "email", IndexedAndSubstring),
+    field!(User, ["userAssetClass", "firstName"], Text, "user.firstName", "first_name", Scanned),
+    field!(User, ["userAssetClass", "lastName"], Text, "user.lastName", "last_name", Scanned),
+    field!(User, ["userAssetClass", "displayName"], Text, "user.displayName", "display_name", Scanned),
+    field!(User, ["userAssetClass", "phone"], Text, "user.phone", "phone", Scanned),
+    field!(User, ["userAssetClass", "jobTitle"], Text, "user.jobTitle", "job_title", Scanned),
+    field!(User, ["userAssetClass", "activationDate"], Time, "user.activationDate", "activation_date", Scanned),
+    field!(
+        User,
+        ["userAssetClass", "lastSuccessfulLoginAt"],
+        Time,
+        "user.lastSuccessfulLoginAt",
+        "last_login",
+        Indexed
+    ),
+    field!(
+        User,
+        ["userAssetClass", "passwordLastChangedAt"],
+        Time,
+        "user.passwordLastChangedAt",
+        "password_changed",
+        Scanned
+    ),
+    field!(
+        User,
+        ["userAssetClass", "accountExpirationAt"],
+        Time,
+        "user.accountExpirationAt",
+        "account_expiration",
+        Scanned
+    ),
+    field!(
+        User,
+        ["userAssetClass", "failedPasswordAttemptCount"],
+        Integer,
+        "user.failedPasswordAttemptCount",
+        "failed_passwords",
+        Scanned
+    ),
+    field!(
+        User,
+        ["userAssetClass", "lastFailedPasswordAttemptAt"],
+        Time,
+        "user.lastFailedPasswordAttemptAt",
+        "last_failed_password",
+        Scanned
+    ),
+    field!(User, ["userAssetClass", "currentAddress", "city"], Text, "user.currentAddress.city", "city", Scanned),
+    field!(
+        User,
+        ["userAssetClass", "currentAddress", "country"],
+        Text,
+        "user.currentAddress.country",
+        "country",
+        Scanned
+    ),
+    field!(
+        User,
+        ["userAssetClass", "currentAddress", "streetAddress"],
+        Text,
+        "user.currentAddress.streetAddress",
+        "street_address",
+        Scanned
+    ),
+    field!(
+        User,
+        ["userAssetClass", "currentAddress", "state"],
+        Text,
+        "user.currentAddress.state",
+        "address_state",
+        Scanned
+    ),
+    field!(User, ["userAssetClass", "status"], Text, "user.status", "status", Indexed),
+    field!(User, ["userAssetClass", "accountName"], Text, "user.accountName", "account_name", IndexedAndSubstring),
+    field!(User, ["userAssetClass", "userPrincipalName"], Text, "user.userPrincipalName", "principal_name", Scanned),
+    field!(User, ["userAssetClass", "department"], Text, "user.department", "department", Scanned),
+    field!(User, ["userAssetClass", "primaryGroupId"], Integer, "user.primaryGroupId", "primary_group", Indexed),
+    field!(Group, ["groupAssetClass", "id"], Text, "group.id", "id", Scanned),
+    field!(Group, ["groupAssetClass", "name"], Text, "group.name", "name", IndexedAndSubstring),
+    field!(Group, ["groupAssetClass", "displayName"], Text, "group.displayName", "display_name", Scanned),
+    field!(Group, ["groupAssetClass", "description"], Text, "group.description", "description", Scanned),
+    field!(Group, ["groupAssetClass", "type"], Text, "group.type", "type", Indexed),
+    field!(Group, ["groupAssetClass", "visibility"], Text, "group.visibility", "visibility", Indexed),
+    field!(Group, ["groupAssetClass", "accountName"], Text, "group.accountName", "account_name", IndexedAndSubstring),
+    field!(Group, ["groupAssetClass", "email"], Text, "group.email", "email", Scanned),
+    field!(Container, ["containerAssetClass", "name"], Text, "container.name", "name", Scanned),
+];
+
+/// The fields of one class.
+pub fn fields(class: Class) -> impl Iterator<Item = &'static Field> {
+    FIELDS.iter().filter(move |field| field.class == class)
+}
+
+/// Whether maps of that class may fill that target.
+pub fn is_target(class: Class, target: &str) -> bool {
+    matches!(target, EXTERNAL_ID_TARGET | VENDOR_ID_TARGET | NAME_TARGET)
+        || fields(class).any(|field| field.target() == target)
+}
+
+/// All targets that maps of that class may fill.
+pub fn targets(class: Class) -> Vec<String> {
+    let common = [EXTERNAL_ID_TARGET, VENDOR_ID_TARGET, NAME_TARGET].map(str::to_owned);
+    common.into_iter().chain(fields(class).map(Field::target)).collect()
+}
+
+/// A value of a search column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchValue {
+    /// Folded text.
+    Text(String),
+    /// An integer, microseconds since 1970, or 0 and 1.
+    Number(i64),
+}
+
+/// What the search table of a class holds for a detail document, in the order of [`fields`].
+pub fn search_values(class: Class, detail: &serde_json::Map<String, serde_json::Value>) -> Vec<Option<SearchValue>> {
+    let one = |field: &Field| {
+        let value = field.value_in(detail)?;
+        match field.value {
+            FieldType::Text => value.as_str().map(|text| SearchValue::Text(crate::fold::fold(text))),
+            FieldType::Integer => value.as_i64().map(SearchValue::Number),
+            FieldType::Boolean => value.as_bool().map(|flag| SearchValue::Number(i64::from(flag))),
+            FieldType::Time => {
+                value.as_str().and_then(crate::clock::Instant::from_rfc3339).map(|time| SearchValue::Number(time.0))
+            }
+        }
+    };
+    fields(class).map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn tokens_and_columns_stand_once() {
+        let tokens: BTreeSet<_> = FIELDS.iter().map(|field| field.token).collect();
+        assert_eq!(tokens.len(), FIELDS.len());
+        let columns: BTreeSet<_> = FIELDS.iter().map(|field| (field.class, field.column)).collect();
+        assert_eq!(columns.len(), FIELDS.len());
+    }
+
+    #[test]
+    fn tokens_are_the_class_and_the_target_field() {
+        for field in FIELDS {
+            assert_eq!(field.path[0], field.class.detail_key(), "{}", field.token);
+            assert_eq!(field.token, format!("{}.{}", field.class.word(), field.path[1..].join(".")));
+        }
+    }
+}
