@@ -14,7 +14,7 @@ mod function;
 mod lint;
 
 pub use apply::{Dropped, Mapped, Origin, Rejection};
-pub use cases::{CaseFailure, run_cases};
+pub use cases::{CaseFailure, record_from_json, run_cases};
 pub use file::{Case, MapFile, MapSyntaxError, Row, parse};
 pub use function::{Condition, DatePrecision, Function, LookupRow};
 pub use lint::{Lint, LintCode, lint};
@@ -139,6 +139,17 @@ impl TransformMap {
         }
         let functions = row.functions.iter().map(|function| function.name().to_owned()).collect();
         Some(Provenance { map: self.name.clone(), version: self.version, sources, functions })
+    }
+
+    /// Whether a path of an asset's document is filled from volatile attributes alone: its changes are no history (D7).
+    pub fn is_volatile(&self, path: &str) -> bool {
+        let row = self.rows.iter().find(|row| row.target_name.strip_prefix("asset.") == Some(path));
+        row.is_some_and(|row| {
+            let volatile = |id: &AttributeId| {
+                self.model.by_id(*id).is_some_and(|attribute| attribute.kind == crate::model::AttributeKind::Volatile)
+            };
+            !row.sources.is_empty() && row.sources.iter().all(volatile)
+        })
     }
 
     /// All targets that the map fills, in the map's order.

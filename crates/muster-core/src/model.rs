@@ -171,6 +171,14 @@ pub enum ModelError {
         /// The attribute.
         attribute: String,
     },
+    /// A content attribute whose id has no bit: an asset keeps a bit for each that it has.
+    #[error("stream `{stream}` of the data model: content attribute `{attribute}` has an id above 62")]
+    HighId {
+        /// The stream.
+        stream: String,
+        /// The attribute.
+        attribute: String,
+    },
     /// A role names an attribute that is not there.
     #[error("stream `{stream}` of the data model: `{role}` names `{attribute}`, which is not an attribute")]
     UnknownAttribute {
@@ -212,6 +220,10 @@ fn build_stream(file: StreamFile) -> Result<StreamModel, ModelError> {
         if twice_by_id || by_name.insert(attribute.name.to_ascii_lowercase(), index).is_some() {
             return Err(ModelError::Duplicate { stream: file.name, attribute: attribute.name.clone() });
         }
+    }
+    let is_high = |attribute: &&Attribute| attribute.kind == AttributeKind::Content && attribute.id.0 > 62;
+    if let Some(high) = attributes.iter().find(is_high) {
+        return Err(ModelError::HighId { stream: file.name, attribute: high.name.clone() });
     }
     let find = |role: &'static str, name: &str| {
         by_name

@@ -80,7 +80,8 @@ pub fn decode(value_type: ValueType, bytes: &[u8]) -> Result<Option<Value>, Deco
     match value_type {
         ValueType::Text => {
             let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
-            Ok((!text.is_empty()).then(|| Value::Text(text.to_owned())))
+            // U+0000 has no place in PostgreSQL's text: both stores keep the replacement character instead.
+            Ok((!text.is_empty()).then(|| Value::Text(text.replace('\0', "\u{fffd}"))))
         }
         ValueType::Integer => integer(bytes).map(|number| Some(Value::Integer(number))),
         ValueType::Boolean => match bytes {

@@ -1,1 +1,31 @@
+//! Muster's store: SQLite embedded, PostgreSQL where one machine is not enough, behind one interface.
+//!
+//! ```text
+//! prefilter(keys) ─→ priors        write(fence, BatchWrite): inventory, search, raw, edges, history, seen, scope
+//!                                  in one transaction, which fails when the fence says the writer is old (D10)
+//! ```
+//!
+//! *Is here*: all SQL there is. Statements are set-based and shared by both databases; what differs lies in
+//! [`dialect`]. *Is not here*: decisions. What is new, changed or gone is `muster_core::reconcile`'s to say.
+//!
+//! *To extend*: a twin migration in `migrations/{sqlite,postgres}`, a row struct, a statement per batch.
 
+pub mod dialect;
+mod digest;
+mod error;
+mod inventory;
+mod links;
+mod retire;
+mod runs;
+mod schema;
+pub mod search;
+pub mod sql;
+mod store;
+mod write;
+
+pub use error::StoreError;
+pub use inventory::{Asked, AssetRow, ChangeRecord, DeadLetterRow, DocumentRow, Prior, Totals};
+pub use retire::ParkedRow;
+pub use runs::{ConnectorRow, FIRST_TENANT, Fence, NewConnector, RunRow, ScopeClose, ScopeRow, SeenKind};
+pub use store::{Location, Store};
+pub use write::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};

@@ -1,33 +1,53 @@
-//! The binary: command line, settings, wiring.
+//! The binary: command line, settings, wiring. Data to stdout, all else to stderr.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod cli;
+mod connector_file;
+mod doctor;
+mod failure;
+mod maps;
+mod output;
+mod progress;
+mod state;
+mod sync;
 
-use muster_core::clock::{Clock, SystemClock};
+use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let path = std::env::args().nth(2).unwrap_or_default();
-    let text = std::fs::read_to_string(&path)?;
-    let table: serde_json::Map<String, serde_json::Value> = toml::from_str(&text)?;
-    let kind = muster_connectors::find(table.get("type").and_then(|v| v.as_str()).unwrap_or_default())
-        .ok_or_else(|| anyhow::anyhow!("type"))?;
-    let settings = muster_connectors::Settings { sections: table, base_directory: ".".into() };
-    let connector = (kind.open)(&settings)?;
-    let model = (kind.model)();
-    let mut maps = BTreeMap::new();
-    for stream in &model.streams {
-        let map = muster_core::map::compile(kind.default_map(&stream.name).unwrap_or_default(), stream)?;
-        maps.insert(stream.name.clone(), Arc::new(map));
+use clap::Parser;
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help to stdout and errors to stderr itself; wrong usage is exit code 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    start_log(cli.log.as_deref());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Failure::failed(anyhow::Error::new(error).context("starting the runtime")).report(cli.json);
+        }
+    };
+    match runtime.block_on(run(&cli)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(cli.json),
     }
-    let out = Mutex::new(std::io::BufWriter::new(std::io::stdout()));
-    let ledger = muster_engine::print::run(connector.as_ref(), &maps, SystemClock.now(), &|class, asset| {
-        let mut out = out.lock().unwrap();
-        serde_json::to_writer(&mut *out, &serde_json::json!({"class": class, "asset": asset}))?;
-        out.write_all(b"\n")
-    })
-    .await?;
-    eprintln!("{}", serde_json::to_string_pretty(&ledger)?);
-    Ok(())
+}
+
+async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
+    match &cli.command {
+        Command::Sync(arguments) => sync::sync(arguments, cli.json).await,
+        Command::Map(arguments) => maps::run(arguments, cli.json),
+        Command::Doctor(arguments) => doctor::run(arguments, cli.json).await,
+    }
+}
+
+fn start_log(filter: Option<&str>) {
+    let filter = tracing_subscriber::EnvFilter::new(filter.unwrap_or("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

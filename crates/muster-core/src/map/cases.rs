@@ -1,5 +1,6 @@
 //! A map's own tests.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ fn run_case(case: &Case, map: &TransformMap) -> Result<(), String> {
         None => Instant(0),
         Some(text) => Instant::from_rfc3339(text).ok_or_else(|| format!("as_of `{text}` is not RFC 3339"))?,
     };
-    let batch = record_of(case, map.model())?;
+    let batch = record_from_json(&case.given, map.model())?;
     let record = batch.get(0).ok_or("the case gives no record")?;
     match (map.apply(record, as_of), &case.rejected) {
         (Err(rejection), Some(target)) if rejection.target == *target => Ok(()),
@@ -72,9 +73,11 @@ fn compare(case: &Case, mapped: &Mapped) -> Result<(), String> {
     Ok(())
 }
 
-fn record_of(case: &Case, model: &Arc<StreamModel>) -> Result<RecordBatch, String> {
+/// Builds a record from attributes as a person writes them: GUIDs and SIDs in their text form, all else as the source
+/// writes it.
+pub fn record_from_json(given: &BTreeMap<String, Json>, model: &Arc<StreamModel>) -> Result<RecordBatch, String> {
     let mut batch = RecordBatch::default();
-    for (name, given) in &case.given {
+    for (name, given) in given {
         let attribute = model.attribute(name).ok_or_else(|| format!("`{name}` is not an attribute"))?;
         let values = match given {
             Json::Array(values) => values.as_slice(),

@@ -1,0 +1,227 @@
+//! The embedded executor: drives the run's machine, with the store's rows as checkpoints (design D16).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use muster_core::clock::{Clock, Instant};
+use muster_core::connector::{Connector, Mode};
+use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
+use muster_core::map::TransformMap;
+use muster_core::run::{self, Machine, RunResult};
+use muster_store::{ConnectorRow, RunRow, ScopeRow, SeenKind, Store};
+use roaring::RoaringTreemap;
+
+use crate::{EngineError, remap, retire, scope};
+
+/// What is told while a run goes on.
+pub trait Progress: Send + Sync {
+    /// A scope was read so far: so many objects.
+    fn scope(&self, stream: &str, scope: &str, received: u64, ended: bool);
+    /// A phase began, in words.
+    fn phase(&self, words: &str);
+}
+
+/// How to run.
+#[derive(Clone)]
+pub struct Options {
+    /// How to read.
+    pub mode: Mode,
+    /// Retire what is held and still missing, whatever the guard says.
+    pub release: bool,
+    /// Set from outside to end the run early.
+    pub cancel: Arc<AtomicBool>,
+    /// Where progress goes.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("mode", &self.mode)
+            .field("release", &self.release)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The run.
+    pub run: RunRow,
+    /// Its result.
+    pub result: RunResult,
+    /// Its ledger.
+    pub ledger: Vec<LedgerLine>,
+    /// Whether it went on with an earlier, interrupted run.
+    pub resumed: bool,
+    /// Assets it created, changed or retired.
+    pub changed: RoaringTreemap,
+    /// Members that no asset answers to.
+    pub unresolved: u64,
+}
+
+/// All that the phases of a run share.
+pub(crate) struct Context<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) connector: &'a dyn Connector,
+    pub(crate) row: &'a ConnectorRow,
+    pub(crate) maps: BTreeMap<String, (i64, Arc<TransformMap>)>,
+    pub(crate) run: RunRow,
+    pub(crate) scopes: Vec<ScopeState>,
+    pub(crate) options: Options,
+}
+
+/// A scope of the run.
+pub(crate) struct ScopeState {
+    pub(crate) row: ScopeRow,
+    pub(crate) line: LedgerLine,
+    pub(crate) ended: bool,
+}
+
+impl Context<'_> {
+    pub(crate) fn map(&self, stream: &str) -> Result<(i64, Arc<TransformMap>), EngineError> {
+        let found = self.maps.get(stream).map(|(id, map)| (*id, Arc::clone(map)));
+        found.ok_or_else(|| EngineError::NoMap { stream: stream.to_owned() })
+    }
+
+    pub(crate) fn cancelled(&self) -> bool {
+        self.options.cancel.load(Ordering::SeqCst)
+    }
+
+    /// The positions of a stream's scopes.
+    pub(crate) fn scopes_of(&self, stream: &str) -> Vec<usize> {
+        (0..self.scopes.len()).filter(|&at| self.scopes[at].row.stream == stream).collect()
+    }
+}
+
+/// Runs a connector once: goes on with an interrupted run, or begins a new one.
+pub async fn run(
+    store: &Store,
+    row: &ConnectorRow,
+    connector: &dyn Connector,
+    maps: &BTreeMap<String, Arc<TransformMap>>,
+    clock: &dyn Clock,
+    options: Options,
+) -> Result<Report, EngineError> {
+    let mut known = BTreeMap::new();
+    for (stream, map) in maps {
+        let id = store.ensure_map(row.tenant, map, clock.now()).await?;
+        known.insert(stream.clone(), (id, Arc::clone(map)));
+    }
+    options.progress.phase("connecting");
+    let plan = connector.plan().await?;
+    let unfinished = store.unfinished_run(row).await?;
+    let resumed = unfinished.is_some();
+    let run = match unfinished {
+        Some(run) => run,
+        None => begin(store, row, connector, (&plan, options.mode), clock.now()).await?,
+    };
+    let scopes = store.run_scopes(row, run.id).await?;
+    let scopes = scopes.into_iter().map(|(row, line, ended)| ScopeState { row, line, ended }).collect();
+    let mut context = Context { store, connector, row, maps: known, run, scopes, options };
+    let unresolved = drive(&mut context, clock).await?;
+    finish(context, clock, resumed, unresolved).await
+}
+
+async fn begin(
+    store: &Store,
+    row: &ConnectorRow,
+    connector: &dyn Connector,
+    (plan, mode): (&muster_core::connector::Plan, Mode),
+    now: Instant,
+) -> Result<RunRow, EngineError> {
+    let lines: Vec<LedgerLine> = plan
+        .scopes
+        .iter()
+        .map(|scope| LedgerLine {
+            stream: scope.stream.clone(),
+            scope: scope.name.to_string(),
+            mode,
+            evidence: Evidence::Pending,
+            expected: Expected::Unknown,
+            counters: Counters::default(),
+            notes: Vec::new(),
+        })
+        .collect();
+    let streams = connector.model().streams.len();
+    let mut run = RunRow {
+        id: 0,
+        connector: row.id,
+        mode,
+        machine: Machine::begin(lines.len(), streams),
+        result: None,
+        as_of: now,
+        started_at: now,
+        ended_at: None,
+        origin: plan.origin.clone(),
+        notes: plan.notes.clone(),
+    };
+    let (id, _) = store.begin_run(row, &run, &lines).await?;
+    run.id = id;
+    Ok(run)
+}
+
+/// Does what the machine asks for until it is finished; gives how many members stayed without an asset.
+async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, EngineError> {
+    let mut unresolved = 0;
+    let streams: Vec<String> = context.connector.model().streams.iter().map(|stream| stream.name.clone()).collect();
+    let mut machine = context.run.machine.clone();
+    while machine != Machine::Finish {
+        if context.cancelled() {
+            break;
+        }
+        match &machine {
+            Machine::Read { scope, .. } => {
+                if !context.scopes.get(*scope).is_none_or(|state| state.ended) {
+                    scope::read(context, *scope, clock).await?;
+                }
+            }
+            Machine::Retire { stream, .. } => {
+                if let Some(name) = streams.get(*stream) {
+                    context.options.progress.phase(&format!("looking for {name} that are gone"));
+                    retire::retire(context, name).await?;
+                }
+            }
+            Machine::Resolve => {
+                context.options.progress.phase("resolving members");
+                unresolved = context.store.resolve_links(context.row).await?;
+            }
+            Machine::Remap => {
+                for name in &streams {
+                    remap::remap(context, name).await?;
+                }
+            }
+            Machine::Finish => {}
+        }
+        if context.cancelled() {
+            break;
+        }
+        machine = machine.done();
+        context.store.save_machine(context.run.id, &machine).await?;
+    }
+    Ok(unresolved)
+}
+
+async fn finish(
+    context: Context<'_>,
+    clock: &dyn Clock,
+    resumed: bool,
+    unresolved: u64,
+) -> Result<Report, EngineError> {
+    let evidence: Vec<Evidence> = context.scopes.iter().map(|state| state.line.evidence.clone()).collect();
+    let held = context.scopes.iter().map(|state| state.line.counters.held).sum();
+    let received: u64 = context.scopes.iter().map(|state| state.line.counters.received).sum();
+    let result = match run::result(&evidence, held) {
+        _ if context.cancelled() => RunResult::Cancelled,
+        RunResult::Failed if received > 0 => RunResult::Partial,
+        result => result,
+    };
+    let changed = context.store.noted(context.run.id, None, SeenKind::Changed).await?;
+    let now = clock.now();
+    context.store.end_run(context.run.id, result, now).await?;
+    let ledger = context.scopes.into_iter().map(|state| state.line).collect();
+    let run = RunRow { machine: Machine::Finish, result: Some(result), ended_at: Some(now), ..context.run };
+    Ok(Report { run, result, ledger, resumed, changed, unresolved })
+}

@@ -1,0 +1,516 @@
+//! What happens to a batch: hash → prefilter → decode → map → reconcile → write.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use muster_core::clock::Instant;
+use muster_core::connector::Batch;
+use muster_core::ledger::{Counters, LedgerLine};
+use muster_core::link::LinkPage;
+use muster_core::map::TransformMap;
+use muster_core::model::AttributeKind;
+use muster_core::reconcile::{self, Cause, Decision, Drop, Known};
+use muster_core::record::{RecordBatch, RecordView, rebuild};
+use muster_store::{
+    Asked, AssetWrite, BatchWrite, ChangeWrite, ConnectorRow, DeadLetterWrite, DocumentRow, Fence, Parked, Prior,
+    RefreshWrite, Store, StoreError,
+};
+use roaring::RoaringTreemap;
+use tokio::sync::mpsc;
+
+use crate::executor::Progress;
+
+/// Keys that a sweep may meet without knowing them, before it asks for a full run instead.
+const UNKNOWN_KEYS: usize = 10_000;
+/// Ids reserved at once.
+const IDS_AT_ONCE: i64 = 4096;
+
+/// What an intake works with.
+#[derive(Clone)]
+pub(crate) struct IntakeSettings {
+    pub(crate) store: Store,
+    pub(crate) connector: ConnectorRow,
+    pub(crate) map: Arc<TransformMap>,
+    pub(crate) map_id: i64,
+    pub(crate) fence: Fence,
+    /// The stream's scopes by name.
+    pub(crate) scopes: BTreeMap<String, i64>,
+    pub(crate) as_of: Instant,
+    pub(crate) origin: Option<String>,
+    pub(crate) progress: Arc<dyn Progress>,
+    /// What the guard would hold is let through.
+    pub(crate) release: bool,
+}
+
+/// What an intake took.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) line: LedgerLine,
+    pub(crate) keyless: u64,
+    /// Keys that a sweep met and the inventory does not know.
+    pub(crate) unknown: Vec<String>,
+    pub(crate) too_many_unknown: bool,
+    seen: RoaringTreemap,
+    rejected: HashSet<[u8; 16]>,
+    /// How many of the records seen have each content attribute.
+    having: [u64; 64],
+    /// How many lost each content attribute.
+    losing: [u64; 64],
+    batches: i64,
+}
+
+/// Takes the batches of one scope.
+pub(crate) struct Intake {
+    settings: IntakeSettings,
+    taken: Taken,
+    free_ids: std::ops::Range<i64>,
+    /// The scope has ended: what is seen now was not received by its reading.
+    beside: bool,
+}
+
+impl Intake {
+    /// An intake that goes on counting where an interrupted run's ledger line stood: what was created stays created,
+    /// what was received is received anew.
+    pub(crate) fn new(settings: IntakeSettings, line: &LedgerLine) -> Self {
+        let kept = line.counters;
+        let mut line = line.clone();
+        line.notes.clear();
+        line.counters = Counters {
+            received: 0,
+            rejected: 0,
+            dropped_values: 0,
+            unchanged: 0,
+            calls: 0,
+            bytes: 0,
+            throttled_ms: 0,
+            ..kept
+        };
+        let taken = Taken {
+            line,
+            keyless: 0,
+            unknown: Vec::new(),
+            too_many_unknown: false,
+            seen: RoaringTreemap::new(),
+            rejected: HashSet::new(),
+            having: [0; 64],
+            losing: [0; 64],
+            batches: 0,
+        };
+        Self { settings, taken, free_ids: 0..0, beside: false }
+    }
+
+    /// An intake beside a scope that has ended: its line goes on as it is.
+    pub(crate) fn beside(settings: IntakeSettings, line: &LedgerLine) -> Self {
+        let mut intake = Self::new(settings, line);
+        intake.taken.line = line.clone();
+        intake.beside = true;
+        intake
+    }
+
+    /// Goes on within the same attempt.
+    pub(crate) fn go_on(&mut self, taken: &mut Taken) {
+        self.taken.line = taken.line.clone();
+        self.taken.keyless = taken.keyless;
+        self.taken.seen = std::mem::take(&mut taken.seen);
+        self.taken.rejected = std::mem::take(&mut taken.rejected);
+        self.taken.having = taken.having;
+        self.taken.losing = taken.losing;
+        self.taken.batches = taken.batches;
+    }
+
+    /// Takes batches until the channel ends.
+    pub(crate) async fn take_all(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<Taken, StoreError> {
+        while let Some(batch) = batches.recv().await {
+            self.take(batch).await?;
+            let line = &self.taken.line;
+            self.settings.progress.scope(&line.stream, &line.scope, line.counters.received, false);
+        }
+        Ok(self.taken)
+    }
+
+    async fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let settings = self.settings.clone();
+        let model = Arc::clone(settings.map.model());
+        let scope = settings.scopes.get(&*batch.scope).copied().unwrap_or(settings.fence.scope);
+        let asked: Vec<Asked<'_>> = batch
+            .records
+            .iter()
+            .map(|record| Asked {
+                key: record.key(),
+                hash: (!batch.keys_only).then(|| record.hash()),
+                volatile: record.volatile_hash(),
+            })
+            .collect();
+        let priors =
+            settings.store.prefilter(&settings.connector, &model.name, (scope, settings.map_id), &asked).await?;
+        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
+        write.origin = settings.origin.as_deref();
+        write.number = self.taken.batches;
+        self.taken.batches += 1;
+        for reject in batch.rejects {
+            self.reject(&mut write, (reject.key, false), reject.reason, reject.raw);
+        }
+        let mut owners = HashMap::new();
+        if batch.keys_only {
+            self.take_keys(&batch.records, &priors, scope, &mut write);
+        } else {
+            let mut work = Work { write: &mut write, owners: &mut owners, returned: Vec::new() };
+            self.take_records(&batch.records, &priors, scope, &mut work).await?;
+            let returned = std::mem::take(&mut work.returned);
+            if !returned.is_empty() {
+                settings.store.note_return(settings.fence, &returned, settings.as_of).await?;
+            }
+        }
+        self.take_links(batch.links, &owners, &mut write).await?;
+        if !batch.tombstones.is_empty() {
+            let known = settings.store.ids_of_keys(&settings.connector, &model.name, &batch.tombstones).await?;
+            write.deleted = known.into_iter().map(|(_, id)| id).collect();
+        }
+        settings.store.write(settings.fence, write, &mut self.taken.line).await
+    }
+
+    /// Counts a key as received, once.
+    fn receive(&mut self, id: i64) -> bool {
+        let new = self.taken.seen.insert(id.cast_unsigned());
+        self.taken.line.counters.received += u64::from(new && !self.beside);
+        new
+    }
+
+    fn take_keys(&mut self, records: &RecordBatch, priors: &[Option<Prior>], scope: i64, write: &mut BatchWrite<'_>) {
+        for (record, prior) in records.iter().zip(priors) {
+            match prior {
+                Some(prior) if prior.known.as_ref().is_none_or(|known| !known.gone) => {
+                    if self.receive(prior.id) {
+                        self.taken.line.counters.unchanged += 1;
+                    }
+                    write.seen.push(prior.id);
+                    if prior.known.as_ref().is_some_and(|known| known.missing || known.scope != scope) {
+                        write.touches.push(prior.id);
+                    }
+                }
+                _ if self.taken.unknown.len() < UNKNOWN_KEYS => self.taken.unknown.push(record.key().to_owned()),
+                _ => self.taken.too_many_unknown = true,
+            }
+        }
+    }
+
+    async fn take_records(
+        &mut self,
+        records: &RecordBatch,
+        priors: &[Option<Prior>],
+        scope: i64,
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), StoreError> {
+        let model = Arc::clone(self.settings.map.model());
+        let changed: Vec<i64> = priors.iter().flatten().filter(|prior| !prior.same).map(|prior| prior.id).collect();
+        let documents: HashMap<i64, DocumentRow> =
+            self.settings.store.documents(&changed).await?.into_iter().map(|row| (row.id, row)).collect();
+        let mut created: HashSet<&str> = HashSet::new();
+        for (record, prior) in records.iter().zip(priors) {
+            let bits = reconcile::attribute_bits(record, &model);
+            let Some(prior) = prior else {
+                if created.insert(record.key()) {
+                    self.create(record, (scope, bits), work).await?;
+                }
+                continue;
+            };
+            work.owners.insert(record.key().to_owned(), prior.id);
+            if !self.receive(prior.id) {
+                continue;
+            }
+            work.write.seen.push(prior.id);
+            count_bits(&mut self.taken.having, bits);
+            let decision = match &prior.known {
+                None => Decision::Unchanged,
+                known => reconcile::decide(known.as_ref(), record, self.settings.map_id, scope),
+            };
+            match (decision, &prior.known, documents.get(&prior.id)) {
+                (Decision::Update | Decision::Reappear | Decision::Refresh, Some(known), Some(document)) => {
+                    self.rewrite(record, (prior.id, known, document), (decision, scope, bits), work);
+                }
+                (Decision::Touch, ..) => {
+                    work.write.touches.push(prior.id);
+                    self.taken.line.counters.unchanged += 1;
+                }
+                _ => self.taken.line.counters.unchanged += 1,
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(
+        &mut self,
+        record: RecordView<'_>,
+        (scope, bits): (i64, u64),
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), StoreError> {
+        let mapped = match self.settings.map.apply(record, self.settings.as_of) {
+            Ok(mapped) => mapped,
+            Err(rejection) => {
+                let raw = record.encode(self.settings.map.model(), |_| true);
+                self.reject(work.write, (Some(record.key().to_owned()), false), rejection.to_string(), raw);
+                return Ok(());
+            }
+        };
+        if self.free_ids.is_empty() {
+            let first = self.settings.store.reserve_ids(IDS_AT_ONCE).await?;
+            self.free_ids = first..first + IDS_AT_ONCE;
+        }
+        let Some(id) = self.free_ids.next() else { return Ok(()) };
+        self.receive(id);
+        count_bits(&mut self.taken.having, bits);
+        self.taken.line.counters.created += 1;
+        self.taken.line.counters.dropped_values += length(mapped.dropped.len());
+        work.owners.insert(record.key().to_owned(), id);
+        work.write.seen.push(id);
+        work.write.changed.push(id);
+        let as_of = self.settings.as_of;
+        work.write.assets.push(self.asset(
+            record,
+            mapped,
+            Place { id, scope, bits, first_seen: as_of, changed_at: as_of },
+        ));
+        Ok(())
+    }
+
+    /// Rewrites an asset whose record, map or volatile values changed.
+    fn rewrite(
+        &mut self,
+        record: RecordView<'_>,
+        (id, known, document): (i64, &Known, &DocumentRow),
+        (decision, scope, bits): (Decision, i64, u64),
+        work: &mut Work<'_, '_>,
+    ) {
+        let model = Arc::clone(self.settings.map.model());
+        let lost = known.attributes & !bits;
+        if decision == Decision::Update && lost != 0 {
+            // The guard decides when it has seen all of them (D9); until then the old values stay.
+            count_bits(&mut self.taken.losing, lost);
+            let all = record.encode(&model, |_| true);
+            work.write.parked.push(Parked { asset: id, lost, record: all });
+            return;
+        }
+        self.rewrite_now(record, (id, document), (decision, scope, bits), work);
+    }
+
+    fn rewrite_now(
+        &mut self,
+        record: RecordView<'_>,
+        (id, document): (i64, &DocumentRow),
+        (decision, scope, bits): (Decision, i64, u64),
+        work: &mut Work<'_, '_>,
+    ) {
+        let model = Arc::clone(self.settings.map.model());
+        let merged = reconcile::merge_volatile(&model, record, &document.volatile);
+        let Some(view) = merged.batch.get(0) else { return };
+        let mapped = match self.settings.map.apply(view, self.settings.as_of) {
+            Ok(mapped) => mapped,
+            Err(rejection) => {
+                let raw = record.encode(&model, |_| true);
+                self.reject(work.write, (Some(record.key().to_owned()), true), rejection.to_string(), raw);
+                return;
+            }
+        };
+        let counters = &mut self.taken.line.counters;
+        counters.dropped_values += length(mapped.dropped.len());
+        if decision == Decision::Refresh {
+            counters.refreshed += u64::from(merged.changed);
+            counters.unchanged += u64::from(!merged.changed);
+            work.write.refreshes.push(RefreshWrite {
+                id,
+                volatile_hash: Some(record.volatile_hash()),
+                volatile: view.encode(&model, |kind| kind == AttributeKind::Volatile),
+                detail: mapped.asset.detail,
+                recheck_at: mapped.recheck_at,
+            });
+            return;
+        }
+        if decision == Decision::Reappear {
+            counters.reappeared += 1;
+            work.returned.push(id);
+        } else {
+            counters.updated += 1;
+        }
+        let before = muster_core::asset::Asset {
+            external_id: document.external_id.clone(),
+            vendor_id: document.vendor_id.clone(),
+            detail: document.detail.clone(),
+        };
+        let map = Arc::clone(&self.settings.map);
+        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
+        moved(&model, document, view, &mut difference);
+        let cause = if document.map == self.settings.map_id { Cause::Source } else { Cause::Map };
+        work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
+        work.write.changed.push(id);
+        let place = Place { id, scope, bits, first_seen: document.first_seen, changed_at: self.settings.as_of };
+        let mut asset = self.asset(view, mapped, place);
+        asset.volatile_hash = record.volatile_hash();
+        work.write.assets.push(asset);
+    }
+
+    fn asset(&self, record: RecordView<'_>, mapped: muster_core::map::Mapped, place: Place) -> AssetWrite {
+        let model = self.settings.map.model();
+        let text = |id: Option<muster_core::model::AttributeId>| {
+            id.and_then(|id| record.values(id).next()).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        AssetWrite {
+            id: place.id,
+            source_key: record.key().to_owned(),
+            record_hash: record.hash(),
+            volatile_hash: record.volatile_hash(),
+            attributes: place.bits,
+            first_seen: place.first_seen,
+            changed_at: place.changed_at,
+            recheck_at: mapped.recheck_at,
+            external_id: mapped.asset.external_id,
+            vendor_id: mapped.asset.vendor_id,
+            container: text(model.container),
+            relative_name: text(model.relative_name),
+            detail: mapped.asset.detail,
+            volatile: record.encode(model, |kind| kind == AttributeKind::Volatile),
+            raw: record.encode(model, |kind| matches!(kind, AttributeKind::Content | AttributeKind::Identity)),
+            scope: place.scope,
+            map: self.settings.map_id,
+        }
+    }
+
+    /// Puts a record into the dead letters; with a readable key it still counts as seen (P9).
+    fn reject(
+        &mut self,
+        write: &mut BatchWrite<'_>,
+        (key, received): (Option<String>, bool),
+        reason: String,
+        raw: Vec<u8>,
+    ) {
+        let Some(source_key) = key else {
+            self.taken.keyless += 1;
+            self.taken.line.counters.rejected += 1;
+            self.taken.line.notes.push(reason);
+            self.taken.line.notes.truncate(20);
+            return;
+        };
+        if self.taken.rejected.insert(muster_core::fold::fingerprint(source_key.as_bytes())) {
+            self.taken.line.counters.rejected += 1;
+            self.taken.line.counters.received += u64::from(!received && !self.beside);
+        }
+        write.dead_letters.retain(|letter| letter.source_key != source_key);
+        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw });
+    }
+
+    async fn take_links(
+        &mut self,
+        links: Vec<LinkPage>,
+        owners: &HashMap<String, i64>,
+        write: &mut BatchWrite<'_>,
+    ) -> Result<(), StoreError> {
+        let strangers: Vec<String> =
+            links.iter().map(|page| &page.owner).filter(|owner| !owners.contains_key(*owner)).cloned().collect();
+        let model = Arc::clone(self.settings.map.model());
+        let found = self.settings.store.ids_of_keys(&self.settings.connector, &model.name, &strangers).await?;
+        let found: HashMap<String, i64> = found.into_iter().collect();
+        for page in links {
+            // An owner without an asset was rejected: its links wait for it in the dead letters' place.
+            if let Some(&id) = owners.get(&page.owner).or_else(|| found.get(&page.owner)) {
+                write.links.push((id, page));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Work<'w, 'a> {
+    write: &'w mut BatchWrite<'a>,
+    owners: &'w mut HashMap<String, i64>,
+    returned: Vec<i64>,
+}
+
+struct Place {
+    id: i64,
+    scope: i64,
+    bits: u64,
+    first_seen: Instant,
+    changed_at: Instant,
+}
+
+/// Notes in the history where an asset lay, when it moved or was renamed in its place.
+fn moved(
+    model: &muster_core::model::StreamModel,
+    before: &DocumentRow,
+    after: RecordView<'_>,
+    difference: &mut serde_json::Map<String, serde_json::Value>,
+) {
+    let Some(raw) = &before.raw else { return };
+    let old = muster_core::record::decode_values(raw);
+    for (path, id) in [("container", model.container), ("relativeName", model.relative_name)] {
+        let Some(id) = id else { continue };
+        let was =
+            old.iter().find(|(known, _)| *known == id).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        let is = after.values(id).next().map(|value| String::from_utf8_lossy(value).into_owned());
+        if was != is {
+            difference.insert(path.to_owned(), was.map_or(serde_json::Value::Null, serde_json::Value::String));
+        }
+    }
+}
+
+fn count_bits(counts: &mut [u64; 64], mut bits: u64) {
+    while bits != 0 {
+        counts[bits.trailing_zeros() as usize] += 1;
+        bits &= bits - 1;
+    }
+}
+
+fn length(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// Decides about the records that lost attributes, now that all are in: written, or left as they were and named (D9).
+pub(crate) async fn release_parked(settings: IntakeSettings, taken: &mut Taken) -> Result<(), StoreError> {
+    let model = Arc::clone(settings.map.model());
+    let totals = settings.store.totals(&settings.connector, &model.name).await?;
+    let mut held = 0_u64;
+    for attribute in model.attributes.iter().filter(|attribute| attribute.kind == AttributeKind::Content) {
+        let position = usize::from(attribute.id.0 & 63);
+        let (lost, kept) = (taken.losing[position], taken.having[position]);
+        // A delta sees few records: there the whole stream is what a loss is measured against.
+        let before = if taken.line.mode.proves_absence() { lost + kept } else { (lost + kept).max(totals.present) };
+        if !settings.release && reconcile::is_suspicious(Drop { gone: lost, before }) {
+            held |= reconcile::bit(attribute.id);
+            taken.line.notes.push(format!(
+                "held: `{}` vanished from {lost} of {before} {}; the old values stay until it is back or released",
+                attribute.name, model.name
+            ));
+        }
+    }
+    let mut intake = Intake::new(settings.clone(), &taken.line);
+    intake.go_on(taken);
+    intake.taken.line.notes = taken.line.notes.clone();
+    let mut after = 0;
+    loop {
+        let parked = settings.store.parked(settings.fence.run, settings.fence.scope, after).await?;
+        let Some(last) = parked.last() else { break };
+        after = last.asset;
+        let ids: Vec<i64> = parked.iter().map(|row| row.asset).collect();
+        let documents: HashMap<i64, DocumentRow> =
+            settings.store.documents(&ids).await?.into_iter().map(|row| (row.id, row)).collect();
+        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
+        write.origin = settings.origin.as_deref();
+        write.number = intake.taken.batches;
+        intake.taken.batches += 1;
+        let mut owners = HashMap::new();
+        for row in &parked {
+            let Some(document) = documents.get(&row.asset) else { continue };
+            if row.lost & held != 0 {
+                intake.taken.line.counters.held += 1;
+                continue;
+            }
+            let batch = rebuild(&model, &document.source_key, &[&row.record]);
+            let Some(view) = batch.get(0) else { continue };
+            let bits = reconcile::attribute_bits(view, &model);
+            let mut work = Work { write: &mut write, owners: &mut owners, returned: Vec::new() };
+            intake.rewrite_now(view, (row.asset, document), (Decision::Update, settings.fence.scope, bits), &mut work);
+        }
+        settings.store.write(settings.fence, write, &mut intake.taken.line).await?;
+    }
+    *taken = intake.taken;
+    Ok(())
+}

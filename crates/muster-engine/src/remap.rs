@@ -1,0 +1,96 @@
+//! Mapping again what time or a new map changes (design D6, D7).
+
+use std::sync::Arc;
+
+use muster_core::asset::Asset;
+use muster_core::ledger::Evidence;
+use muster_core::reconcile::{self, Cause};
+use muster_core::record::rebuild;
+use muster_store::{AssetWrite, BatchWrite, ChangeWrite, DocumentRow};
+
+use crate::EngineError;
+use crate::executor::Context;
+
+/// Maps again the assets of a stream that are due by time, and all that another map made.
+pub(crate) async fn remap(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
+    let Some(&at) = context.scopes_of(stream).first() else { return Ok(()) };
+    let (map_id, _) = context.map(stream)?;
+    let stale = context.scopes.iter().any(|state| {
+        state.row.stream == stream
+            && state.row.map.is_some_and(|used| used != map_id)
+            && state.line.evidence != Evidence::Pending
+    });
+    due(context, (stream, at), (None, Cause::Time)).await?;
+    if stale {
+        due(context, (stream, at), (Some(map_id), Cause::Map)).await?;
+    }
+    Ok(())
+}
+
+async fn due(
+    context: &mut Context<'_>,
+    (stream, at): (&str, usize),
+    (other_than, cause): (Option<i64>, Cause),
+) -> Result<(), EngineError> {
+    let fence = context.store.claim(context.run.id, context.scopes[at].row.id).await?;
+    let (map_id, map) = context.map(stream)?;
+    let model = Arc::clone(map.model());
+    let as_of = context.run.as_of;
+    let mut after = 0;
+    let mut number = 0;
+    loop {
+        let ids = context.store.to_remap(context.row, stream, (as_of, other_than, after)).await?;
+        let Some(&last) = ids.last() else { return Ok(()) };
+        after = last;
+        let mut write = BatchWrite::new(context.row, stream, model.class, as_of);
+        write.number = number;
+        number += 1;
+        let line = &mut context.scopes[at].line;
+        for document in context.store.documents(&ids).await? {
+            let Some(raw) = &document.raw else { continue };
+            let batch = rebuild(&model, &document.source_key, &[raw, &document.volatile]);
+            let Some(view) = batch.get(0) else { continue };
+            let Ok(mapped) = map.apply(view, as_of) else { continue };
+            let before = before(&document);
+            let difference = reconcile::difference(&before, &mapped.asset, |_| false);
+            if !difference.is_empty() {
+                line.counters.updated += 1;
+                write.changed.push(document.id);
+            }
+            let changed_at = if difference.is_empty() { None } else { Some(as_of) };
+            write.changes.push(ChangeWrite { asset: document.id, cause, before: difference });
+            let text = |id: Option<muster_core::model::AttributeId>| {
+                id.and_then(|id| view.values(id).next()).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            };
+            write.assets.push(AssetWrite {
+                id: document.id,
+                source_key: document.source_key.clone(),
+                record_hash: view.hash(),
+                volatile_hash: document.volatile_hash,
+                attributes: reconcile::attribute_bits(view, &model),
+                first_seen: document.first_seen,
+                changed_at: changed_at.unwrap_or(document.changed_at),
+                recheck_at: mapped.recheck_at,
+                external_id: mapped.asset.external_id,
+                vendor_id: mapped.asset.vendor_id,
+                container: text(model.container),
+                relative_name: text(model.relative_name),
+                detail: mapped.asset.detail,
+                volatile: document.volatile.clone(),
+                raw: raw.clone(),
+                scope: document.scope,
+                map: map_id,
+            });
+        }
+        context.store.write(fence, write, line).await?;
+        context.store.save_ledger(context.run.id, fence.scope, line).await?;
+    }
+}
+
+fn before(document: &DocumentRow) -> Asset {
+    Asset {
+        external_id: document.external_id.clone(),
+        vendor_id: document.vendor_id.clone(),
+        detail: document.detail.clone(),
+    }
+}

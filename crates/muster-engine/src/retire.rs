@@ -1,0 +1,182 @@
+//! Retiring: what was known, was not seen, and is proven absent (design D3, D9).
+
+use std::collections::BTreeMap;
+
+use muster_core::asset::GoneCause;
+use muster_core::connector::Verdict;
+use muster_core::reconcile::{Drop, is_emptied, is_suspicious};
+use muster_store::SeenKind;
+use roaring::RoaringTreemap;
+
+use crate::EngineError;
+use crate::executor::Context;
+use crate::intake::Intake;
+use crate::scope::{finish, settings, start};
+
+/// Above so many candidates nobody is asked: they are held (D3).
+const CONFIRM_AT_MOST: usize = 1000;
+const DAY: i64 = 86_400_000_000;
+
+/// What is to become of assets that were not seen.
+#[derive(Default)]
+struct Verdicts {
+    gone: Vec<(i64, GoneCause)>,
+    /// They are there after all.
+    there: Vec<i64>,
+    /// Nobody was asked: too many at once.
+    unasked: Vec<i64>,
+}
+
+/// Retires what a stream's scopes proved absent.
+pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
+    let Some(&first) = context.scopes_of(stream).first() else { return Ok(()) };
+    let seen = context.store.noted(context.run.id, Some(stream), SeenKind::Seen).await?;
+    let deleted = context.store.noted(context.run.id, Some(stream), SeenKind::Deleted).await?;
+    let candidates = candidates(context, stream, &seen).await?;
+    let deleted: Vec<i64> = deleted.iter().map(u64::cast_signed).collect();
+    let deleted: Vec<i64> = context.store.keys_of(&deleted).await?.into_iter().map(|(id, _, _)| id).collect();
+    let candidates: Vec<i64> = candidates.into_iter().filter(|id| !deleted.contains(id)).collect();
+    if candidates.is_empty() && deleted.is_empty() {
+        return Ok(());
+    }
+    let mut verdicts = ask(context, (stream, first), &candidates).await?;
+    verdicts.gone.extend(deleted.into_iter().map(|id| (id, GoneCause::DeletedAtSource)));
+    judge(context, stream, verdicts).await
+}
+
+/// Present assets that no complete, absence-proving scope has seen.
+async fn candidates(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) -> Result<Vec<i64>, EngineError> {
+    let planned = context.scopes_of(stream);
+    let proves = |at: &usize| {
+        let line = &context.scopes[*at].line;
+        line.evidence.is_complete() && line.mode.proves_absence()
+    };
+    let mut scopes: Vec<i64> = planned.iter().filter(|at| proves(at)).map(|&at| context.scopes[at].row.id).collect();
+    let all = !planned.is_empty() && planned.iter().all(|at| proves(at));
+    if all {
+        // Scopes that the plan no longer has: the plan itself was read to its end.
+        let known = context.store.scopes(context.row).await?;
+        let dropped = known.into_iter().filter(|known| known.stream == stream).map(|known| known.id);
+        scopes.extend(dropped.filter(|id| !planned.iter().any(|&at| context.scopes[at].row.id == *id)));
+    }
+    scopes.sort_unstable();
+    scopes.dedup();
+    let mut found = context.store.unseen(context.row, stream, &scopes, seen).await?;
+    if context.options.release {
+        let held = context.store.held(context.row, stream).await?;
+        found.extend(held.into_iter().filter(|id| !seen.contains(id.cast_unsigned())));
+        found.sort_unstable();
+        found.dedup();
+    }
+    Ok(found)
+}
+
+/// Asks the source for each candidate again.
+async fn ask(
+    context: &mut Context<'_>,
+    (stream, first): (&str, usize),
+    candidates: &[i64],
+) -> Result<Verdicts, EngineError> {
+    let mut verdicts = Verdicts::default();
+    if candidates.is_empty() {
+        return Ok(verdicts);
+    }
+    let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
+    if !context.connector.can_confirm() {
+        let twice = context.store.count_missed(fence, candidates).await?;
+        verdicts.gone = twice.into_iter().map(|id| (id, GoneCause::NotListed)).collect();
+        return Ok(verdicts);
+    }
+    if candidates.len() > CONFIRM_AT_MOST && !context.options.release {
+        verdicts.unasked = candidates.to_vec();
+        return Ok(verdicts);
+    }
+    let keys = context.store.keys_of(candidates).await?;
+    for chunk in keys.chunks(CONFIRM_AT_MOST) {
+        let asked: Vec<String> = chunk.iter().map(|(_, key, _)| key.clone()).collect();
+        let intake = Intake::beside(settings(context, first, fence)?, &context.scopes[first].line);
+        let (sink, task) = start(intake, &context.options.cancel);
+        let answers = context.connector.confirm(stream, &asked, &sink).await;
+        drop(sink);
+        let taken = finish(task, stream).await?;
+        context.scopes[first].line = taken.line;
+        let line = &mut context.scopes[first].line;
+        match answers {
+            Ok(answers) => {
+                for ((id, _, _), verdict) in chunk.iter().zip(answers) {
+                    match verdict {
+                        Verdict::Present => verdicts.there.push(*id),
+                        Verdict::OutOfScope => verdicts.gone.push((*id, GoneCause::OutOfScope)),
+                        Verdict::Deleted => verdicts.gone.push((*id, GoneCause::DeletedAtSource)),
+                        Verdict::Forbidden => verdicts.gone.push((*id, GoneCause::PermissionLost)),
+                        Verdict::Unknown => {}
+                    }
+                }
+            }
+            Err(error) => {
+                line.notes.push(format!("{} {stream} were not seen and could not be asked for: {error}", chunk.len()))
+            }
+        }
+    }
+    Ok(verdicts)
+}
+
+/// Lets the guard look at what would go, and does what it says, scope by scope.
+async fn judge(context: &mut Context<'_>, stream: &str, verdicts: Verdicts) -> Result<(), EngineError> {
+    let mut going: Vec<i64> = verdicts.gone.iter().map(|(id, _)| *id).collect();
+    going.extend(&verdicts.unasked);
+    let scope_of: BTreeMap<i64, i64> =
+        context.store.keys_of(&going).await?.into_iter().map(|(id, _, scope)| (id, scope)).collect();
+    let present = context.store.present_by_scope(context.row, stream).await?;
+    let lately = context.store.gone_since(context.row, stream, context.run.as_of.plus(-DAY)).await?;
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let total: u64 = present.iter().map(|(_, count)| count).sum();
+    let suspicious = is_suspicious(Drop { gone: number(going.len()) + lately, before: total + lately });
+    for (scope, before) in &present {
+        let here = |id: &i64| scope_of.get(id) == Some(scope);
+        let gone: Vec<_> = verdicts.gone.iter().filter(|(id, _)| here(id)).copied().collect();
+        let unasked: Vec<i64> = verdicts.unasked.iter().copied().filter(|id| here(id)).collect();
+        let left = before.saturating_sub(number(gone.len() + unasked.len()));
+        let hold = !context.options.release && (suspicious || is_emptied(*before, left));
+        decide(context, (stream, *scope), (gone, unasked, hold)).await?;
+    }
+    let first = context.scopes_of(stream)[0];
+    let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
+    context.store.unhold(fence, &verdicts.there).await?;
+    Ok(())
+}
+
+async fn decide(
+    context: &mut Context<'_>,
+    (stream, scope): (&str, i64),
+    (gone, unasked, hold): (Vec<(i64, GoneCause)>, Vec<i64>, bool),
+) -> Result<(), EngineError> {
+    if gone.is_empty() && unasked.is_empty() {
+        return Ok(());
+    }
+    // Assets of a scope that the plan no longer has are counted on the stream's first line.
+    let planned = context.scopes_of(stream);
+    let at = planned.iter().copied().find(|&at| context.scopes[at].row.id == scope).unwrap_or(planned[0]);
+    let fence = context.store.claim(context.run.id, context.scopes[at].row.id).await?;
+    let as_of = context.run.as_of;
+    let line = &mut context.scopes[at].line;
+    let mut held: Vec<i64> = unasked;
+    if hold {
+        held.extend(gone.iter().map(|(id, _)| *id));
+        line.notes.push(format!(
+            "held: {} {stream} are missing, more than the guard lets go at once; release or wait for the next full run",
+            held.len()
+        ));
+    } else if !held.is_empty() {
+        line.notes.push(format!("held: {} {stream} are missing, too many to ask for one by one", held.len()));
+    }
+    if !held.is_empty() {
+        context.store.hold(fence, &held, as_of, line).await?;
+    }
+    if !hold {
+        for chunk in gone.chunks(1000) {
+            context.store.retire(fence, chunk, as_of, line).await?;
+        }
+    }
+    Ok(())
+}

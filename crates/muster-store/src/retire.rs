@@ -1,0 +1,205 @@
+//! Marking assets gone, holding them, letting them go on; parked records.
+
+use muster_core::asset::GoneCause;
+use muster_core::clock::Instant;
+use muster_core::ledger::LedgerLine;
+
+use crate::dialect::Dialect;
+use crate::runs::{Fence, SeenKind, check_fence, encode_ids, next_id, save_line};
+use crate::sql::{Bulk, Cell, ColumnKind, Conn};
+use crate::{Store, StoreError};
+
+/// A parked record.
+#[derive(Debug, Clone)]
+pub struct ParkedRow {
+    /// The asset.
+    pub asset: i64,
+    /// The attributes it lost, a bit each.
+    pub lost: u64,
+    /// All its values, encoded.
+    pub record: Vec<u8>,
+}
+
+impl Store {
+    /// Marks assets of one scope gone, each with its cause, and counts them into the scope's ledger line.
+    pub async fn retire(
+        &self,
+        fence: Fence,
+        gone: &[(i64, GoneCause)],
+        as_of: Instant,
+        line: &mut LedgerLine,
+    ) -> Result<(), StoreError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_fence(&mut conn, fence).await?;
+        let dialect = conn.dialect();
+        let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int), ("cause", ColumnKind::Text)], gone.len());
+        gone.iter().for_each(|(id, cause)| bulk.push(&[Cell::Int(*id), Cell::Text(cause.word())]));
+        let (source, params) = bulk.source(dialect, "b", 2);
+        let sql = format!(
+            "UPDATE asset SET state = 'gone', gone_cause = b.cause, gone_at = $1, missing_since = NULL, recheck_at = NULL, \
+             changed_at = $1 FROM {source} WHERE asset.id = b.id AND asset.state = 'present' RETURNING asset.id"
+        );
+        let mut all = vec![as_of.0.into()];
+        all.extend(params);
+        let rows = conn.fetch("marking assets gone", sql, all).await?;
+        let mut ids = rows.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>()?;
+        ids.sort_unstable();
+        state_history(&mut conn, (fence.run, as_of), &ids, "present").await?;
+        note(&mut conn, fence, &ids).await?;
+        line.counters.gone += crate::inventory::count(i64::try_from(ids.len()).unwrap_or(i64::MAX));
+        save_line(&mut conn, fence.run, fence.scope, line, true).await?;
+        transaction.commit().await
+    }
+
+    /// Holds assets: they stay present, and say since when they are missing (design D9).
+    pub async fn hold(
+        &self,
+        fence: Fence,
+        ids: &[i64],
+        as_of: Instant,
+        line: &mut LedgerLine,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_fence(&mut conn, fence).await?;
+        let set = "missing_since = COALESCE(missing_since, $1)";
+        update_ids(&mut conn, set, ids, as_of.0).await?;
+        line.counters.held += crate::inventory::count(i64::try_from(ids.len()).unwrap_or(i64::MAX));
+        save_line(&mut conn, fence.run, fence.scope, line, true).await?;
+        transaction.commit().await
+    }
+
+    /// Lets go of a hold: the assets are there after all.
+    pub async fn unhold(&self, fence: Fence, ids: &[i64]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_fence(&mut conn, fence).await?;
+        update_ids(&mut conn, "missing_since = NULL, missed = 0 * $1", ids, 0).await?;
+        transaction.commit().await
+    }
+
+    /// Counts one more complete run in which these assets were not listed, and gives those that reached two (D3).
+    pub async fn count_missed(&self, fence: Fence, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_fence(&mut conn, fence).await?;
+        let dialect = conn.dialect();
+        let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], ids.len());
+        ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+        let (source, params) = bulk.source(dialect, "b", 1);
+        let sql = format!(
+            "UPDATE asset SET missed = missed + 1 FROM {source} WHERE asset.id = b.id RETURNING asset.id, asset.missed"
+        );
+        let rows = conn.fetch("counting missed runs", sql, params).await?;
+        let mut twice = Vec::new();
+        for row in &rows {
+            if row.int(1)? >= 2 {
+                twice.push(row.int(0)?);
+            }
+        }
+        transaction.commit().await?;
+        Ok(twice)
+    }
+
+    /// Source keys and scopes of assets.
+    pub async fn keys_of(&self, ids: &[i64]) -> Result<Vec<(i64, String, i64)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut conn = reader.conn();
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(1000) {
+            let dialect = conn.dialect();
+            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], chunk.len());
+            chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let (source, params) = bulk.source(dialect, "b", 1);
+            let join = dialect.bulk_join();
+            let sql = format!(
+                "SELECT a.id, a.source_key, a.scope FROM {source} {join} asset a ON a.id = b.id WHERE a.state = 'present'"
+            );
+            for row in conn.fetch("reading keys", sql, params).await? {
+                found.push((row.int(0)?, row.text(1)?, row.int(2)?));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The parked records of a run's scope, by asset, after one.
+    pub async fn parked(&self, run: i64, scope: i64, after: i64) -> Result<Vec<ParkedRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT asset, lost, record FROM parked WHERE run = $1 AND scope = $2 AND asset > $3 ORDER BY asset LIMIT 500";
+        let rows =
+            reader.conn().fetch("reading parked records", sql, vec![run.into(), scope.into(), after.into()]).await?;
+        rows.iter()
+            .map(|row| Ok(ParkedRow { asset: row.int(0)?, lost: row.int(1)?.cast_unsigned(), record: row.blob(2)? }))
+            .collect()
+    }
+
+    /// Marks history for assets that came back.
+    pub async fn note_return(&self, fence: Fence, ids: &[i64], as_of: Instant) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        state_history(&mut writer.conn(), (fence.run, as_of), ids, "gone").await
+    }
+}
+
+async fn update_ids(conn: &mut Conn<'_>, set: &str, ids: &[i64], value: i64) -> Result<(), StoreError> {
+    for chunk in ids.chunks(5000) {
+        let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], chunk.len());
+        chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+        let (source, params) = bulk.source(conn.dialect(), "b", 2);
+        let mut all = vec![value.into()];
+        all.extend(params);
+        conn.execute("holding assets", format!("UPDATE asset SET {set} FROM {source} WHERE asset.id = b.id"), all)
+            .await?;
+    }
+    Ok(())
+}
+
+/// One entry of history per asset: its state before.
+async fn state_history(
+    conn: &mut Conn<'_>,
+    (run, as_of): (i64, Instant),
+    ids: &[i64],
+    before: &str,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut id = next_id(conn, i64::try_from(ids.len()).unwrap_or(i64::MAX)).await?;
+    let dialect = conn.dialect();
+    let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int), ("asset", ColumnKind::Int)], ids.len());
+    for &asset in ids {
+        bulk.push(&[Cell::Int(id), Cell::Int(asset)]);
+        id += 1;
+    }
+    let (source, params) = bulk.source(dialect, "b", 4);
+    let (int, text) = if dialect == Dialect::Postgres { ("::bigint", "::text") } else { ("", "") };
+    let sql = format!(
+        "INSERT INTO change (id, asset, run, at, cause, before) SELECT b.id, b.asset, $1{int}, $2{int}, 'source', $3{text} FROM {source}"
+    );
+    let mut all = vec![run.into(), as_of.0.into(), format!("{{\"state\":\"{before}\"}}").into()];
+    all.extend(params);
+    conn.execute("writing history", sql, all).await?;
+    Ok(())
+}
+
+/// Notes assets as changed by this run, under a number that no batch of an attempt takes.
+async fn note(conn: &mut Conn<'_>, fence: Fence, ids: &[i64]) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let number = next_id(conn, 1).await?;
+    let sql = "INSERT INTO seen (run, scope, kind, batch, ids) VALUES ($1, $2, $3, $4, $5)";
+    let params = vec![
+        fence.run.into(),
+        fence.scope.into(),
+        SeenKind::Changed.number().into(),
+        (-number).into(),
+        encode_ids(ids).into(),
+    ];
+    conn.execute("noting what changed", sql, params).await?;
+    Ok(())
+}

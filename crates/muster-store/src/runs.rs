@@ -1,0 +1,540 @@
+//! Connectors, maps, scopes, runs and their ledgers.
+
+use muster_core::clock::Instant;
+use muster_core::connector::{Cursor, Mode};
+use muster_core::fold::fold;
+use muster_core::ledger::LedgerLine;
+use muster_core::run::{MACHINE_VERSION, Machine, RunResult};
+use roaring::RoaringTreemap;
+
+use crate::sql::Conn;
+use crate::{Store, StoreError};
+
+/// The tenant of an installation that has only one.
+pub const FIRST_TENANT: i64 = 1;
+
+/// A connector as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorRow {
+    /// Its id.
+    pub id: i64,
+    /// Its tenant.
+    pub tenant: i64,
+    /// Its name.
+    pub name: String,
+}
+
+/// A scope and what is remembered of it from run to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeRow {
+    /// Its id.
+    pub id: i64,
+    /// Its stream.
+    pub stream: String,
+    /// Its name.
+    pub name: String,
+    /// Where the next delta starts.
+    pub cursor: Option<Cursor>,
+    /// The map that its last complete run used.
+    pub map: Option<i64>,
+    /// When it was last read to its end, as of that run.
+    pub complete_at: Option<Instant>,
+    /// When presence was last proven by a full reading or a sweep.
+    pub presence_proven_at: Option<Instant>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its id.
+    pub id: i64,
+    /// Its connector.
+    pub connector: i64,
+    /// How it reads.
+    pub mode: Mode,
+    /// How far it is.
+    pub machine: Machine,
+    /// Its result, once it ended.
+    pub result: Option<RunResult>,
+    /// The time its maps see.
+    pub as_of: Instant,
+    /// When it began.
+    pub started_at: Instant,
+    /// When it ended.
+    pub ended_at: Option<Instant>,
+    /// Which server its records came from.
+    pub origin: Option<String>,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+}
+
+/// A writer's claim on a scope: every write checks it (design D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The run.
+    pub run: i64,
+    /// The scope.
+    pub scope: i64,
+    /// The attempt that made the claim.
+    pub attempt: i64,
+}
+
+/// Which ids of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenKind {
+    /// Assets whose records were seen.
+    Seen,
+    /// Assets that were created or changed.
+    Changed,
+    /// Assets that the source itself calls deleted.
+    Deleted,
+}
+
+impl SeenKind {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Seen => 0,
+            Self::Changed => 1,
+            Self::Deleted => 2,
+        }
+    }
+}
+
+/// What makes a connector known to the store.
+#[derive(Debug, Clone, Copy)]
+pub struct NewConnector<'a> {
+    /// Its type.
+    pub type_name: &'a str,
+    /// Its name, unique in its tenant.
+    pub name: &'a str,
+    /// The name of the kind of source.
+    pub source_name: &'a str,
+    /// Its public id.
+    pub uuid: &'a str,
+}
+
+fn state_of(text: &str) -> Result<RunResult, StoreError> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .map_err(|_| StoreError::Corrupt(format!("run result `{text}`")))
+}
+
+impl Store {
+    /// Reserves `count` ids and gives the first. A transaction of its own: nothing waits for the batch that uses them.
+    pub async fn reserve_ids(&self, count: i64) -> Result<i64, StoreError> {
+        let mut writer = self.writer().await?;
+        next_id(&mut writer.conn(), count).await
+    }
+
+    /// Finds the connector of that name, or makes it known.
+    pub async fn ensure_connector(&self, new: NewConnector<'_>, now: Instant) -> Result<ConnectorRow, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let tenant = vec![FIRST_TENANT.into(), new.uuid.into(), now.0.into()];
+        let sql = "INSERT INTO tenant (id, uuid, name, created_at) VALUES ($1, $2, 'default', $3) ON CONFLICT (id) DO NOTHING";
+        conn.execute("making the first tenant", sql, tenant).await?;
+        let found = "SELECT id FROM connector WHERE tenant = $1 AND name = $2";
+        let key = vec![FIRST_TENANT.into(), new.name.into()];
+        let id = match conn.fetch_one("finding the connector", found, key).await? {
+            Some(row) => row.int(0)?,
+            None => {
+                let id = next_id(&mut conn, 1).await?;
+                let sql = "INSERT INTO connector (id, tenant, uuid, type, name, name_folded, source_name, source_folded, \
+                           created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                let params = vec![
+                    id.into(),
+                    FIRST_TENANT.into(),
+                    new.uuid.into(),
+                    new.type_name.into(),
+                    new.name.into(),
+                    fold(new.name).into(),
+                    new.source_name.into(),
+                    fold(new.source_name).into(),
+                    now.0.into(),
+                ];
+                conn.execute("adding the connector", sql, params).await?;
+                id
+            }
+        };
+        transaction.commit().await?;
+        Ok(ConnectorRow { id, tenant: FIRST_TENANT, name: new.name.to_owned() })
+    }
+
+    /// All connectors of the first tenant, by name.
+    pub async fn connectors(&self) -> Result<Vec<ConnectorRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT id, tenant, name FROM connector WHERE tenant = $1 ORDER BY name";
+        let rows = reader.conn().fetch("reading connectors", sql, vec![FIRST_TENANT.into()]).await?;
+        rows.iter().map(|row| Ok(ConnectorRow { id: row.int(0)?, tenant: row.int(1)?, name: row.text(2)? })).collect()
+    }
+
+    /// Finds the map with that text, or keeps it: assets refer to it for ever.
+    pub async fn ensure_map(
+        &self,
+        tenant: i64,
+        map: &muster_core::map::TransformMap,
+        now: Instant,
+    ) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let stream = map.model().name.clone();
+        let sql = "SELECT id FROM transform_map WHERE tenant = $1 AND stream = $2 AND fingerprint = $3";
+        let key = vec![tenant.into(), stream.clone().into(), map.fingerprint.to_vec().into()];
+        let id = match conn.fetch_one("finding the map", sql, key).await? {
+            Some(row) => row.int(0)?,
+            None => {
+                let id = next_id(&mut conn, 1).await?;
+                let sql = "INSERT INTO transform_map (id, tenant, stream, name, version, fingerprint, text, created_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+                let params = vec![
+                    id.into(),
+                    tenant.into(),
+                    stream.into(),
+                    map.name.clone().into(),
+                    i64::from(map.version).into(),
+                    map.fingerprint.to_vec().into(),
+                    map.text.to_string().into(),
+                    now.0.into(),
+                ];
+                conn.execute("keeping the map", sql, params).await?;
+                id
+            }
+        };
+        transaction.commit().await?;
+        Ok(id)
+    }
+
+    /// The name, version and text of a map, by the id that assets carry.
+    pub async fn map_text(&self, tenant: i64, id: i64) -> Result<Option<(String, String)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT stream, text FROM transform_map WHERE tenant = $1 AND id = $2";
+        let row = reader.conn().fetch_one("reading a map", sql, vec![tenant.into(), id.into()]).await?;
+        row.map(|row| Ok((row.text(0)?, row.text(1)?))).transpose()
+    }
+
+    /// The run of that connector which has not ended: it is to be resumed.
+    pub async fn unfinished_run(&self, connector: &ConnectorRow) -> Result<Option<RunRow>, StoreError> {
+        let tail = "AND state <> 'ended' ORDER BY id DESC LIMIT 1";
+        Ok(self.runs(connector, tail, Vec::new()).await?.into_iter().next())
+    }
+
+    /// The latest runs of a connector, newest first.
+    pub async fn latest_runs(&self, connector: &ConnectorRow, limit: i64) -> Result<Vec<RunRow>, StoreError> {
+        self.runs(connector, "ORDER BY id DESC LIMIT $3", vec![limit]).await
+    }
+
+    async fn runs(&self, connector: &ConnectorRow, tail: &str, more: Vec<i64>) -> Result<Vec<RunRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = format!(
+            "SELECT id, connector, mode, machine, result, as_of, started_at, ended_at, origin, notes, machine_version \
+             FROM run WHERE tenant = $1 AND connector = $2 {tail}"
+        );
+        let mut params = vec![connector.tenant.into(), connector.id.into()];
+        params.extend(more.into_iter().map(Into::into));
+        let rows = reader.conn().fetch("reading runs", sql, params).await?;
+        rows.iter().map(run_row).collect()
+    }
+
+    /// Begins a run and its scopes: those that are new are made, the ledger gets a line for each.
+    pub async fn begin_run(
+        &self,
+        connector: &ConnectorRow,
+        run: &RunRow,
+        lines: &[LedgerLine],
+    ) -> Result<(i64, Vec<ScopeRow>), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let id = next_id(&mut conn, 1).await?;
+        let sql = "INSERT INTO run (id, tenant, connector, mode, machine_version, machine, state, as_of, started_at, \
+                   origin, notes) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)";
+        let params = vec![
+            id.into(),
+            connector.tenant.into(),
+            connector.id.into(),
+            run.mode.word().into(),
+            MACHINE_VERSION.into(),
+            json(&run.machine)?.into(),
+            run.as_of.0.into(),
+            run.started_at.0.into(),
+            run.origin.clone().into(),
+            json(&run.notes)?.into(),
+        ];
+        conn.execute("beginning the run", sql, params).await?;
+        let mut scopes = Vec::with_capacity(lines.len());
+        for (position, line) in (0_i64..).zip(lines) {
+            let scope = ensure_scope(&mut conn, connector, &line.stream, &line.scope).await?;
+            let sql = "INSERT INTO run_scope (run, scope, position, line) VALUES ($1, $2, $3, $4)";
+            let params = vec![id.into(), scope.id.into(), position.into(), json(line)?.into()];
+            conn.execute("adding a ledger line", sql, params).await?;
+            scopes.push(scope);
+        }
+        transaction.commit().await?;
+        Ok((id, scopes))
+    }
+
+    /// The scopes of a run in their order, with their ledger lines and whether they ended.
+    pub async fn run_scopes(
+        &self,
+        connector: &ConnectorRow,
+        run: i64,
+    ) -> Result<Vec<(ScopeRow, LedgerLine, bool)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT s.id, s.stream, s.name, s.cursor, s.map, s.complete_at, s.presence_proven_at, r.line, r.ended \
+                   FROM run_scope r JOIN scope s ON s.id = r.scope JOIN run u ON u.id = r.run \
+                   WHERE r.run = $1 AND u.tenant = $2 AND u.connector = $3 ORDER BY r.position";
+        let params = vec![run.into(), connector.tenant.into(), connector.id.into()];
+        let rows = reader.conn().fetch("reading the ledger", sql, params).await?;
+        rows.iter()
+            .map(|row| {
+                let line =
+                    serde_json::from_str(&row.text(7)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                Ok((scope_row(row)?, line, row.int(8)? != 0))
+            })
+            .collect()
+    }
+
+    /// All scopes that a connector ever had.
+    pub async fn scopes(&self, connector: &ConnectorRow) -> Result<Vec<ScopeRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT id, stream, name, cursor, map, complete_at, presence_proven_at FROM scope \
+                   WHERE tenant = $1 AND connector = $2 ORDER BY id";
+        let rows =
+            reader.conn().fetch("reading scopes", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
+        rows.iter().map(scope_row).collect()
+    }
+
+    /// Claims a scope for an attempt of a run: writers of earlier attempts fail from now on. What an earlier attempt
+    /// parked or staged is forgotten, since the scope is read again from its start.
+    pub async fn claim(&self, run: i64, scope: i64) -> Result<Fence, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id = $1 RETURNING attempt";
+        let row = conn.fetch_one("claiming the scope", sql, vec![scope.into()]).await?;
+        let attempt = row.ok_or(StoreError::Fenced("there is no such scope"))?.int(0)?;
+        conn.execute("dropping staged links", "DELETE FROM edge_stage WHERE run = $1", vec![run.into()]).await?;
+        let sql = "DELETE FROM parked WHERE run = $1 AND scope = $2";
+        conn.execute("dropping parked records", sql, vec![run.into(), scope.into()]).await?;
+        transaction.commit().await?;
+        Ok(Fence { run, scope, attempt })
+    }
+
+    /// Stores how far the run is.
+    pub async fn save_machine(&self, run: i64, machine: &Machine) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        let sql = "UPDATE run SET machine = $2 WHERE id = $1 AND state <> 'ended'";
+        writer.conn().execute("storing the run's state", sql, vec![run.into(), json(machine)?.into()]).await?;
+        Ok(())
+    }
+
+    /// Ends a scope: its ledger line, and with a complete reading its cursor, in one transaction (design D1).
+    pub async fn end_scope(&self, fence: Fence, line: &LedgerLine, end: ScopeClose) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_fence(&mut conn, fence).await?;
+        save_line(&mut conn, fence.run, fence.scope, line, true).await?;
+        if line.evidence.is_complete() {
+            let sql = "UPDATE scope SET cursor = COALESCE($2, cursor), complete_at = $3, map = $4, \
+                       presence_proven_at = COALESCE($5, presence_proven_at) WHERE id = $1";
+            let proven = line.mode.proves_absence().then_some(end.as_of.0);
+            let params = vec![
+                fence.scope.into(),
+                end.cursor.map(|cursor| cursor.0).into(),
+                end.as_of.0.into(),
+                end.map.into(),
+                proven.into(),
+            ];
+            conn.execute("moving the cursor", sql, params).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// The ids that a run noted, over all its scopes of a stream.
+    pub async fn noted(&self, run: i64, stream: Option<&str>, kind: SeenKind) -> Result<RoaringTreemap, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT n.ids FROM seen n JOIN scope s ON s.id = n.scope \
+                   WHERE n.run = $1 AND n.kind = $2 AND ($3 IS NULL OR s.stream = $3)";
+        let params = vec![run.into(), kind.number().into(), stream.map(str::to_owned).into()];
+        let mut ids = RoaringTreemap::new();
+        for row in reader.conn().fetch("reading what was seen", sql, params).await? {
+            decode_ids(&row.blob(0)?, &mut ids);
+        }
+        Ok(ids)
+    }
+
+    /// Ends a run: its result, the final ledger lines; what it noted is dropped.
+    pub async fn end_run(&self, run: i64, result: RunResult, now: Instant) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE run SET state = 'ended', result = $2, ended_at = $3, machine = $4 WHERE id = $1 AND state <> 'ended'";
+        let params = vec![run.into(), result.word().into(), now.0.into(), json(&Machine::Finish)?.into()];
+        conn.execute("ending the run", sql, params).await?;
+        for table in ["seen", "parked", "edge_stage"] {
+            conn.execute("dropping the run's notes", format!("DELETE FROM {table} WHERE run = $1"), vec![run.into()])
+                .await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Writes a ledger line outside a batch.
+    pub async fn save_ledger(&self, run: i64, scope: i64, line: &LedgerLine) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        save_line(&mut writer.conn(), run, scope, line, true).await
+    }
+}
+
+/// What a scope's end moves besides its ledger line.
+#[derive(Debug, Clone)]
+pub struct ScopeClose {
+    /// Where the next delta starts.
+    pub cursor: Option<Cursor>,
+    /// The map that was used.
+    pub map: i64,
+    /// The run's time.
+    pub as_of: Instant,
+}
+
+pub(crate) async fn next_id(conn: &mut Conn<'_>, count: i64) -> Result<i64, StoreError> {
+    let sql = "UPDATE sequence SET next = next + $1 WHERE name = 'id' RETURNING next";
+    let row = conn.fetch_one("reserving ids", sql, vec![count.into()]).await?;
+    Ok(row.ok_or_else(|| StoreError::Corrupt("there is no id sequence".to_owned()))?.int(0)? - count)
+}
+
+pub(crate) async fn save_line(
+    conn: &mut Conn<'_>,
+    run: i64,
+    scope: i64,
+    line: &LedgerLine,
+    ended: bool,
+) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE run_scope SET line = $3, ended = CASE WHEN $4 = 1 THEN 1 ELSE ended END WHERE run = $1 AND scope = $2";
+    conn.execute(
+        "writing the ledger",
+        sql,
+        vec![run.into(), scope.into(), json(line)?.into(), i64::from(ended).into()],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn check_fence(conn: &mut Conn<'_>, fence: Fence) -> Result<(), StoreError> {
+    let lock = if conn.dialect() == crate::dialect::Dialect::Postgres { " FOR UPDATE OF s" } else { "" };
+    let sql =
+        format!("SELECT s.attempt, r.state, r.cancelled FROM scope s JOIN run r ON r.id = $1 WHERE s.id = $2{lock}");
+    let row = conn.fetch_one("checking the claim", sql, vec![fence.run.into(), fence.scope.into()]).await?;
+    let row = row.ok_or(StoreError::Fenced("the run or the scope is gone"))?;
+    if row.int(0)? != fence.attempt {
+        return Err(StoreError::Fenced("another attempt has it"));
+    }
+    if row.text(1)? == "ended" || row.int(2)? != 0 {
+        return Err(StoreError::Fenced("the run was cancelled"));
+    }
+    Ok(())
+}
+
+async fn ensure_scope(
+    conn: &mut Conn<'_>,
+    connector: &ConnectorRow,
+    stream: &str,
+    name: &str,
+) -> Result<ScopeRow, StoreError> {
+    let find = "SELECT id, stream, name, cursor, map, complete_at, presence_proven_at FROM scope \
+                WHERE tenant = $1 AND connector = $2 AND stream = $3 AND name = $4";
+    let key = vec![connector.tenant.into(), connector.id.into(), stream.into(), name.into()];
+    if let Some(row) = conn.fetch_one("finding a scope", find, key).await? {
+        return scope_row(&row);
+    }
+    let id = next_id(conn, 1).await?;
+    let sql = "INSERT INTO scope (id, tenant, connector, stream, name) VALUES ($1, $2, $3, $4, $5)";
+    let params = vec![id.into(), connector.tenant.into(), connector.id.into(), stream.into(), name.into()];
+    conn.execute("adding a scope", sql, params).await?;
+    Ok(ScopeRow {
+        id,
+        stream: stream.to_owned(),
+        name: name.to_owned(),
+        cursor: None,
+        map: None,
+        complete_at: None,
+        presence_proven_at: None,
+    })
+}
+
+fn scope_row(row: &crate::sql::Row) -> Result<ScopeRow, StoreError> {
+    Ok(ScopeRow {
+        id: row.int(0)?,
+        stream: row.text(1)?,
+        name: row.text(2)?,
+        cursor: row.maybe_text(3)?.map(Cursor),
+        map: row.maybe_int(4)?,
+        complete_at: row.maybe_int(5)?.map(Instant),
+        presence_proven_at: row.maybe_int(6)?.map(Instant),
+    })
+}
+
+fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
+    let unreadable = |error: serde_json::Error| StoreError::Corrupt(format!("a run: {error}"));
+    let version = row.int(10)?;
+    if version != MACHINE_VERSION {
+        return Err(StoreError::Corrupt(format!(
+            "a run of machine version {version}; this one knows {MACHINE_VERSION}"
+        )));
+    }
+    Ok(RunRow {
+        id: row.int(0)?,
+        connector: row.int(1)?,
+        mode: serde_json::from_value(row.text(2)?.into()).map_err(unreadable)?,
+        machine: serde_json::from_str(&row.text(3)?).map_err(unreadable)?,
+        result: row.maybe_text(4)?.as_deref().map(state_of).transpose()?,
+        as_of: Instant(row.int(5)?),
+        started_at: Instant(row.int(6)?),
+        ended_at: row.maybe_int(7)?.map(Instant),
+        origin: row.maybe_text(8)?,
+        notes: serde_json::from_str(&row.text(9)?).map_err(unreadable)?,
+    })
+}
+
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Delta-codes ascending ids: LEB128 of the distance to the one before (design D4).
+pub(crate) fn encode_ids(ids: &[i64]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(ids.len() * 2);
+    let mut last = 0;
+    for &id in ids {
+        let mut distance = id.wrapping_sub(last).cast_unsigned();
+        last = id;
+        while distance >= 0x80 {
+            encoded.push((distance & 0x7f).to_le_bytes()[0] | 0x80);
+            distance >>= 7;
+        }
+        encoded.push(distance.to_le_bytes()[0]);
+    }
+    encoded
+}
+
+pub(crate) fn decode_ids(encoded: &[u8], into: &mut RoaringTreemap) {
+    let (mut last, mut distance, mut shift) = (0_u64, 0_u64, 0_u32);
+    for &byte in encoded {
+        distance |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+        shift += 7;
+        if byte & 0x80 == 0 {
+            last = last.wrapping_add(distance);
+            into.insert(last);
+            (distance, shift) = (0, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back() {
+        let ids = [1, 2, 3, 130, 1_000_000, i64::MAX];
+        let mut read = RoaringTreemap::new();
+        decode_ids(&encode_ids(&ids), &mut read);
+        assert_eq!(read.iter().map(|id| i64::try_from(id).unwrap()).collect::<Vec<_>>(), ids);
+        assert!(encode_ids(&(1..=1000).collect::<Vec<_>>()).len() == 1000);
+    }
+}

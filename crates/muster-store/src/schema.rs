@@ -1,0 +1,28 @@
+//! Bringing a database to the schema this version knows.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+use crate::dialect::Dialect;
+
+/// The migrations, oldest first: (version, description, SQLite, PostgreSQL). Twins, never edited once released.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
+    1,
+    "inventory",
+    include_str!("../migrations/sqlite/0001_inventory.sql"),
+    include_str!("../migrations/postgres/0001_inventory.sql"),
+)];
+
+pub(crate) fn migrator(dialect: Dialect) -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|&(version, description, sqlite, postgres)| {
+        let text = match dialect {
+            Dialect::Sqlite => sqlite,
+            Dialect::Postgres => postgres,
+        };
+        let sql = AssertSqlSafe(text).into_sql_str();
+        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}

@@ -1,0 +1,372 @@
+//! One shape for statements over both databases: shared text, typed parameters, rows by position.
+
+use std::fmt::Write as _;
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::StoreError;
+use crate::dialect::Dialect;
+
+/// A parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// An integer, or none.
+    Int(Option<i64>),
+    /// Text, or none.
+    Text(Option<String>),
+    /// Bytes, or none.
+    Blob(Option<Vec<u8>>),
+    /// A column of integers.
+    Ints(Vec<Option<i64>>),
+    /// A column of texts.
+    Texts(Vec<Option<String>>),
+    /// A column of bytes.
+    Blobs(Vec<Option<Vec<u8>>>),
+}
+
+impl From<i64> for Param {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Param {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<&str> for Param {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<String> for Param {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl From<Option<String>> for Param {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<Vec<u8>> for Param {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Blob(Some(value))
+    }
+}
+
+/// What a column of a bulk source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// 64-bit integers.
+    Int,
+    /// Texts.
+    Text,
+    /// Bytes.
+    Blob,
+}
+
+/// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays).
+#[derive(Debug)]
+pub(crate) struct Bulk {
+    columns: Vec<(&'static str, ColumnKind)>,
+    rows: BulkRows,
+    count: usize,
+}
+
+#[derive(Debug)]
+enum BulkRows {
+    Json(String),
+    Columns(Vec<Param>),
+}
+
+/// One value of a bulk row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cell<'a> {
+    Int(i64),
+    Text(&'a str),
+    Blob(&'a [u8]),
+    Null,
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Cell<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Blob(value)
+    }
+}
+
+impl Bulk {
+    pub(crate) fn new(dialect: Dialect, columns: &[(&'static str, ColumnKind)], rows: usize) -> Self {
+        let rows = match dialect {
+            Dialect::Sqlite => {
+                let mut json = String::with_capacity(rows * columns.len() * 24 + 2);
+                json.push('[');
+                BulkRows::Json(json)
+            }
+            Dialect::Postgres => BulkRows::Columns(
+                columns
+                    .iter()
+                    .map(|(_, kind)| match kind {
+                        ColumnKind::Int => Param::Ints(Vec::with_capacity(rows)),
+                        ColumnKind::Text => Param::Texts(Vec::with_capacity(rows)),
+                        ColumnKind::Blob => Param::Blobs(Vec::with_capacity(rows)),
+                    })
+                    .collect(),
+            ),
+        };
+        Self { columns: columns.to_vec(), rows, count: 0 }
+    }
+
+    /// Adds a row; its cells stand in the order of the columns.
+    pub(crate) fn push(&mut self, cells: &[Cell<'_>]) {
+        debug_assert_eq!(cells.len(), self.columns.len());
+        match &mut self.rows {
+            BulkRows::Json(json) => {
+                json.push_str(if self.count == 0 { "[" } else { ",[" });
+                for (index, cell) in cells.iter().enumerate() {
+                    if index > 0 {
+                        json.push(',');
+                    }
+                    push_json(json, *cell);
+                }
+                json.push(']');
+            }
+            BulkRows::Columns(columns) => {
+                for (column, cell) in columns.iter_mut().zip(cells) {
+                    push_column(column, *cell);
+                }
+            }
+        }
+        self.count += 1;
+    }
+
+    /// The text of the source, a sub-select named `alias` whose columns have their names, and its parameters; the
+    /// first of them is `$first`.
+    pub(crate) fn source(self, dialect: Dialect, alias: &str, first: usize) -> (String, Vec<Param>) {
+        match self.rows {
+            BulkRows::Json(mut json) => {
+                json.push(']');
+                let columns = self.columns.iter().enumerate();
+                let list: Vec<_> = columns.map(|(at, (name, kind))| dialect.bulk_column(*kind, at, name)).collect();
+                (format!("(SELECT {} FROM json_each(${first})) AS {alias}", list.join(", ")), vec![json.into()])
+            }
+            BulkRows::Columns(params) => {
+                let mut list = String::new();
+                for (at, (_, kind)) in self.columns.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    let _ = write!(list, "{comma}${}::{}", first + at, dialect.array_type(*kind));
+                }
+                let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
+                (format!("UNNEST({list}) AS {alias}({})", names.join(", ")), params)
+            }
+        }
+    }
+}
+
+fn push_json(json: &mut String, cell: Cell<'_>) {
+    match cell {
+        Cell::Null => json.push_str("null"),
+        Cell::Int(number) => {
+            let _ = write!(json, "{number}");
+        }
+        Cell::Blob(bytes) => {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            json.push('"');
+            for byte in bytes {
+                json.push(char::from(HEX[usize::from(byte >> 4)]));
+                json.push(char::from(HEX[usize::from(byte & 15)]));
+            }
+            json.push('"');
+        }
+        Cell::Text(text) => push_json_text(json, text),
+    }
+}
+
+fn push_json_text(json: &mut String, text: &str) {
+    json.push('"');
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        json.push_str(&text[plain..at]);
+        plain = at + 1;
+        match byte {
+            b'"' => json.push_str("\\\""),
+            b'\\' => json.push_str("\\\\"),
+            b'\n' => json.push_str("\\n"),
+            b'\r' => json.push_str("\\r"),
+            b'\t' => json.push_str("\\t"),
+            other => {
+                let _ = write!(json, "\\u{other:04x}");
+            }
+        }
+    }
+    json.push_str(&text[plain..]);
+    json.push('"');
+}
+
+fn push_column(column: &mut Param, cell: Cell<'_>) {
+    match (column, cell) {
+        (Param::Ints(values), Cell::Int(number)) => values.push(Some(number)),
+        (Param::Ints(values), _) => values.push(None),
+        // PostgreSQL's text has no U+0000: the replacement character says that something stood there.
+        (Param::Texts(values), Cell::Text(text)) => values.push(Some(text.replace('\0', "\u{fffd}"))),
+        (Param::Texts(values), _) => values.push(None),
+        (Param::Blobs(values), Cell::Blob(bytes)) => values.push(Some(bytes.to_vec())),
+        (Param::Blobs(values), _) => values.push(None),
+        _ => {}
+    }
+}
+
+/// A row, read by position.
+#[derive(Debug)]
+pub enum Row {
+    /// SQLite's.
+    Sqlite(sqlx::sqlite::SqliteRow),
+    /// PostgreSQL's.
+    Postgres(sqlx::postgres::PgRow),
+}
+
+macro_rules! getter {
+    ($name:ident, $type:ty, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $name(&self, index: usize) -> Result<$type, StoreError> {
+            let read = match self {
+                Self::Sqlite(row) => row.try_get(index),
+                Self::Postgres(row) => row.try_get(index),
+            };
+            read.map_err(StoreError::statement("reading a column"))
+        }
+    };
+}
+
+impl Row {
+    getter!(int, i64, "An integer.");
+    getter!(maybe_int, Option<i64>, "An integer, or none.");
+    getter!(text, String, "A text.");
+    getter!(maybe_text, Option<String>, "A text, or none.");
+    getter!(blob, Vec<u8>, "Bytes.");
+    getter!(maybe_blob, Option<Vec<u8>>, "Bytes, or none.");
+}
+
+/// A connection of either database.
+#[derive(Debug)]
+pub enum Conn<'a> {
+    /// SQLite's.
+    Sqlite(&'a mut sqlx::SqliteConnection),
+    /// PostgreSQL's.
+    Postgres(&'a mut sqlx::PgConnection),
+}
+
+macro_rules! bind_all {
+    ($query:expr, $params:expr, arrays: $arrays:tt) => {{
+        let mut query = $query;
+        for param in $params {
+            query = match param {
+                Param::Int(value) => query.bind(value),
+                Param::Text(value) => query.bind(value),
+                Param::Blob(value) => query.bind(value),
+                other => bind_all!(@array query, other, $arrays),
+            };
+        }
+        query
+    }};
+    (@array $query:ident, $other:ident, true) => {
+        match $other {
+            Param::Ints(values) => $query.bind(values),
+            Param::Texts(values) => $query.bind(values),
+            Param::Blobs(values) => $query.bind(values),
+            _ => $query,
+        }
+    };
+    (@array $query:ident, $other:ident, false) => {{
+        let _ = $other;
+        $query
+    }};
+}
+
+impl Conn<'_> {
+    /// Which database.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a statement; gives the number of rows it touched. `sql` never holds a user's text.
+    pub async fn execute(
+        &mut self,
+        operation: &'static str,
+        sql: impl Into<String>,
+        params: Vec<Param>,
+    ) -> Result<u64, StoreError> {
+        let sql = AssertSqlSafe(sql.into());
+        let done = match self {
+            Self::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
+                .execute(&mut **connection)
+                .await
+                .map(|done| done.rows_affected()),
+            Self::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
+                .execute(&mut **connection)
+                .await
+                .map(|done| done.rows_affected()),
+        };
+        done.map_err(StoreError::statement(operation))
+    }
+
+    /// Runs a query to its end; whoever asks bounds it.
+    pub async fn fetch(
+        &mut self,
+        operation: &'static str,
+        sql: impl Into<String>,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = AssertSqlSafe(sql.into());
+        let rows = match self {
+            Self::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
+                .fetch_all(&mut **connection)
+                .await
+                .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
+            Self::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
+                .fetch_all(&mut **connection)
+                .await
+                .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
+        };
+        rows.map_err(StoreError::statement(operation))
+    }
+
+    /// Runs a query that gives at most one row.
+    pub async fn fetch_one(
+        &mut self,
+        operation: &'static str,
+        sql: impl Into<String>,
+        params: Vec<Param>,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(operation, sql, params).await?.into_iter().next())
+    }
+}

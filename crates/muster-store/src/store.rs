@@ -1,0 +1,215 @@
+//! Opening the store, and its transactions.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::StoreError;
+use crate::dialect::Dialect;
+use crate::schema;
+use crate::sql::Conn;
+
+/// Where a store lies.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A directory that holds the embedded database.
+    Directory(PathBuf),
+    /// The URL of a PostgreSQL database. It may hold a password: it is never shown.
+    Url(muster_core::secret::Secret),
+}
+
+impl Location {
+    fn shown(&self) -> String {
+        match self {
+            Self::Directory(path) => path.display().to_string(),
+            Self::Url(_) => "the PostgreSQL database".to_owned(),
+        }
+    }
+}
+
+/// The page cache of each SQLite connection, in KiB (design section 9: 32 MiB in all).
+const SQLITE_WRITER_CACHE_KIB: u32 = 24 << 10;
+const SQLITE_READER_CACHE_KIB: u32 = 4 << 10;
+
+/// An open store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) pools: Pools,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Pools {
+    /// One writer, so that a batch never waits for a lock it would lose; readers beside it.
+    Sqlite {
+        writer: SqlitePool,
+        reader: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens the store, creating or migrating it.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        let shown = location.shown();
+        let failed = |source| StoreError::Open { location: shown.clone(), source };
+        let pools = match location {
+            Location::Directory(directory) => sqlite(directory).await.map_err(failed)?,
+            Location::Url(url) => {
+                let options = PgConnectOptions::from_str(url.reveal()).map_err(|_| {
+                    failed(sqlx::Error::Configuration(
+                        "it is not a `postgres://user:password@host/database` URL".into(),
+                    ))
+                })?;
+                Pools::Postgres(PgPoolOptions::new().max_connections(8).connect_with(options).await.map_err(failed)?)
+            }
+        };
+        let store = Self { pools };
+        let migrator = schema::migrator(store.dialect());
+        let migrated = match &store.pools {
+            Pools::Sqlite { writer, .. } => migrator.run(writer).await,
+            Pools::Postgres(pool) => migrator.run(pool).await,
+        };
+        migrated.map_err(|error| match error {
+            sqlx::migrate::MigrateError::VersionMissing(found) => {
+                let known = migrator.iter().map(|known| known.version).max().unwrap_or(0);
+                StoreError::Newer { location: shown.clone(), found, known }
+            }
+            other => StoreError::Open { location: shown.clone(), source: other.into() },
+        })?;
+        store.create_search_tables().await?;
+        Ok(store)
+    }
+
+    /// Which database it is.
+    pub fn dialect(&self) -> Dialect {
+        match &self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    async fn create_search_tables(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        let dialect = self.dialect();
+        for statement in crate::search::create_statements(dialect) {
+            writer.conn().execute("creating the search tables", statement, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Held, StoreError> {
+        let failed = StoreError::statement("taking a connection of the store");
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => writer.acquire().await.map(Held::Sqlite).map_err(failed),
+            Pools::Postgres(pool) => pool.acquire().await.map(Held::Postgres).map_err(failed),
+        }
+    }
+
+    /// A connection for reading.
+    pub async fn reader(&self) -> Result<Held, StoreError> {
+        let failed = StoreError::statement("taking a connection of the store");
+        match &self.pools {
+            Pools::Sqlite { reader, .. } => reader.acquire().await.map(Held::Sqlite).map_err(failed),
+            Pools::Postgres(pool) => pool.acquire().await.map(Held::Postgres).map_err(failed),
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
+        let mut held = self.writer().await?;
+        let dialect = self.dialect();
+        held.conn().execute("beginning a transaction", dialect.begin_write(), Vec::new()).await?;
+        Ok(Transaction { held: Some(held) })
+    }
+
+    /// Closes all connections; what was committed is on disk.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {
+    std::fs::create_dir_all(directory).map_err(sqlx::Error::Io)?;
+    let options = |cache: u32| {
+        SqliteConnectOptions::new()
+            .filename(directory.join("muster.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(30))
+            .pragma("cache_size", format!("-{cache}"))
+            .pragma("mmap_size", "0")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("temp_store", "MEMORY")
+            .statement_cache_capacity(64)
+    };
+    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options(SQLITE_WRITER_CACHE_KIB)).await?;
+    let reader = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options(SQLITE_READER_CACHE_KIB));
+    Ok(Pools::Sqlite { writer, reader })
+}
+
+/// A connection taken from the store.
+#[derive(Debug)]
+pub enum Held {
+    /// SQLite's.
+    Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    /// PostgreSQL's.
+    Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+}
+
+impl Held {
+    /// The connection, for statements.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(connection) => Conn::Sqlite(connection),
+            Self::Postgres(connection) => Conn::Postgres(connection),
+        }
+    }
+}
+
+/// A transaction; what is not committed is rolled back.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    held: Option<Held>,
+}
+
+impl Transaction {
+    pub(crate) fn conn(&mut self) -> Result<Conn<'_>, StoreError> {
+        self.held.as_mut().map(Held::conn).ok_or(StoreError::Fenced("the transaction has ended"))
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        if let Some(mut held) = self.held.take() {
+            held.conn().execute("committing", "COMMIT", Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(mut self) {
+        if let Some(mut held) = self.held.take() {
+            // A failed rollback leaves a broken connection; the pool tests it before it is lent again.
+            let _ = held.conn().execute("rolling back", "ROLLBACK", Vec::new()).await;
+        }
+    }
+}
+
+impl core::ops::Drop for Transaction {
+    fn drop(&mut self) {
+        // A future that is dropped half-way cannot await a rollback: the connection is closed instead of lent again.
+        match self.held.take() {
+            Some(Held::Sqlite(connection)) => drop(connection.detach()),
+            Some(Held::Postgres(connection)) => drop(connection.detach()),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! Writing a batch: inventory, search, raw, edges, history, seen and ledger in one transaction.
+
+use muster_core::asset::Class;
+use muster_core::asset::schema::{SearchValue, fields};
+use muster_core::clock::Instant;
+use muster_core::ledger::LedgerLine;
+use muster_core::link::LinkPage;
+use muster_core::reconcile::Cause;
+use muster_core::record::RecordHash;
+
+use crate::runs::{ConnectorRow, Fence, SeenKind, check_fence, encode_ids, next_id, save_line};
+use crate::sql::{Bulk, Cell, ColumnKind, Conn};
+use crate::{Store, StoreError};
+
+/// An asset to be made or rewritten.
+#[derive(Debug, Clone)]
+pub struct AssetWrite {
+    /// Its id, reserved or known.
+    pub id: i64,
+    /// Its source key.
+    pub source_key: String,
+    /// Hash of the content attributes.
+    pub record_hash: RecordHash,
+    /// Hash of the volatile attributes as they were read.
+    pub volatile_hash: RecordHash,
+    /// The content attributes it has, a bit each.
+    pub attributes: u64,
+    /// When it was first seen.
+    pub first_seen: Instant,
+    /// When its content last changed.
+    pub changed_at: Instant,
+    /// When it is to be mapped again.
+    pub recheck_at: Option<Instant>,
+    /// Its external id.
+    pub external_id: Option<String>,
+    /// Its vendor id.
+    pub vendor_id: Option<String>,
+    /// The source key of its container.
+    pub container: Option<String>,
+    /// Its name in the container.
+    pub relative_name: Option<String>,
+    /// The `assetDetail` document.
+    pub detail: serde_json::Map<String, serde_json::Value>,
+    /// Its volatile values, encoded.
+    pub volatile: Vec<u8>,
+    /// Its content and identity values, encoded.
+    pub raw: Vec<u8>,
+    /// The scope it lies in.
+    pub scope: i64,
+    /// The map that made it.
+    pub map: i64,
+}
+
+/// An asset of which only volatile values, or what time makes of them, changed.
+#[derive(Debug, Clone)]
+pub struct RefreshWrite {
+    /// The asset.
+    pub id: i64,
+    /// Hash of the volatile attributes as they were read; none where nothing was read.
+    pub volatile_hash: Option<RecordHash>,
+    /// Its volatile values, encoded.
+    pub volatile: Vec<u8>,
+    /// The `assetDetail` document.
+    pub detail: serde_json::Map<String, serde_json::Value>,
+    /// When it is to be mapped again.
+    pub recheck_at: Option<Instant>,
+}
+
+/// An entry of history.
+#[derive(Debug, Clone)]
+pub struct ChangeWrite {
+    /// The asset.
+    pub asset: i64,
+    /// Why.
+    pub cause: Cause,
+    /// Path → the value before.
+    pub before: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A record that was rejected.
+#[derive(Debug, Clone)]
+pub struct DeadLetterWrite {
+    /// Its source key.
+    pub source_key: String,
+    /// Why.
+    pub reason: String,
+    /// Its values, encoded.
+    pub raw: Vec<u8>,
+}
+
+/// A record that lost content attributes: it waits until the guard has seen them all.
+#[derive(Debug, Clone)]
+pub struct Parked {
+    /// The asset.
+    pub asset: i64,
+    /// The attributes it lost, a bit each.
+    pub lost: u64,
+    /// All its values, encoded.
+    pub record: Vec<u8>,
+}
+
+/// All that one batch changes.
+#[derive(Debug)]
+pub struct BatchWrite<'a> {
+    /// The connector.
+    pub connector: &'a ConnectorRow,
+    /// The stream.
+    pub stream: &'a str,
+    /// The class of its assets.
+    pub class: Class,
+    /// The run's time.
+    pub as_of: Instant,
+    /// The server the records came from.
+    pub origin: Option<&'a str>,
+    /// New and changed assets.
+    pub assets: Vec<AssetWrite>,
+    /// Refreshed assets.
+    pub refreshes: Vec<RefreshWrite>,
+    /// Assets that lie in this scope and are not missing, all else as it was.
+    pub touches: Vec<i64>,
+    /// History.
+    pub changes: Vec<ChangeWrite>,
+    /// Rejected records.
+    pub dead_letters: Vec<DeadLetterWrite>,
+    /// Records that lost attributes.
+    pub parked: Vec<Parked>,
+    /// Link pages with their owner's id.
+    pub links: Vec<(i64, LinkPage)>,
+    /// Assets seen.
+    pub seen: Vec<i64>,
+    /// Assets created or changed.
+    pub changed: Vec<i64>,
+    /// Assets that the source calls deleted.
+    pub deleted: Vec<i64>,
+    /// The number of the batch in its scope's attempt.
+    pub number: i64,
+}
+
+impl<'a> BatchWrite<'a> {
+    /// A batch that changes nothing yet.
+    pub fn new(connector: &'a ConnectorRow, stream: &'a str, class: Class, as_of: Instant) -> Self {
+        Self {
+            connector,
+            stream,
+            class,
+            as_of,
+            origin: None,
+            assets: Vec::new(),
+            refreshes: Vec::new(),
+            touches: Vec::new(),
+            changes: Vec::new(),
+            dead_letters: Vec::new(),
+            parked: Vec::new(),
+            links: Vec::new(),
+            seen: Vec::new(),
+            changed: Vec::new(),
+            deleted: Vec::new(),
+            number: 0,
+        }
+    }
+}
+
+impl Store {
+    /// Writes a batch and its ledger line, unless the fence says that the writer's claim is gone. What the links
+    /// changed is counted into the line.
+    pub async fn write(&self, fence: Fence, batch: BatchWrite<'_>, line: &mut LedgerLine) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        match write_all(&mut transaction.conn()?, fence, batch, line).await {
+            Ok(()) => transaction.commit().await,
+            Err(error) => {
+                transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write_all(
+    conn: &mut Conn<'_>,
+    fence: Fence,
+    mut batch: BatchWrite<'_>,
+    line: &mut LedgerLine,
+) -> Result<(), StoreError> {
+    check_fence(conn, fence).await?;
+    write_assets(conn, &batch).await?;
+    write_documents(conn, &batch).await?;
+    write_search(conn, &batch).await?;
+    write_refreshes(conn, &batch).await?;
+    write_touches(conn, fence.scope, &batch.touches).await?;
+    write_dead_letters(conn, fence, &batch).await?;
+    write_parked(conn, fence, &batch.parked).await?;
+    let links = std::mem::take(&mut batch.links);
+    crate::links::write(conn, fence.run, links, &mut batch, line).await?;
+    write_changes(conn, fence.run, &batch).await?;
+    for (kind, ids) in [
+        (SeenKind::Seen, &mut batch.seen),
+        (SeenKind::Changed, &mut batch.changed),
+        (SeenKind::Deleted, &mut batch.deleted),
+    ] {
+        write_ids(conn, fence, (kind, batch.number), ids).await?;
+    }
+    save_line(conn, fence.run, fence.scope, line, false).await
+}
+
+async fn write_assets(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    if batch.assets.is_empty() {
+        return Ok(());
+    }
+    use ColumnKind::{Blob, Int, Text};
+    let columns = [
+        ("id", Int),
+        ("source_key", Text),
+        ("scope", Int),
+        ("record_hash", Blob),
+        ("volatile_hash", Blob),
+        ("attributes", Int),
+        ("map", Int),
+        ("first_seen", Int),
+        ("changed_at", Int),
+        ("recheck_at", Int),
+        ("external_id", Text),
+        ("vendor_id", Text),
+        ("container", Text),
+        ("relative_name", Text),
+        ("locator", Int),
+    ];
+    let mut bulk = Bulk::new(conn.dialect(), &columns, batch.assets.len());
+    for asset in &batch.assets {
+        let place = asset.container.as_deref().zip(asset.relative_name.as_deref());
+        let locator = place.map(|(container, name)| muster_core::link::locator(container, name));
+        bulk.push(&[
+            Cell::Int(asset.id),
+            Cell::Text(&asset.source_key),
+            Cell::Int(asset.scope),
+            Cell::Blob(&asset.record_hash.0),
+            Cell::Blob(&asset.volatile_hash.0),
+            Cell::Int(asset.attributes.cast_signed()),
+            Cell::Int(asset.map),
+            Cell::Int(asset.first_seen.0),
+            Cell::Int(asset.changed_at.0),
+            asset.recheck_at.map(|at| at.0).into(),
+            asset.external_id.as_deref().into(),
+            asset.vendor_id.as_deref().into(),
+            asset.container.as_deref().into(),
+            asset.relative_name.as_deref().into(),
+            locator.into(),
+        ]);
+    }
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let list = names.join(", ");
+    let updates: Vec<String> = names[2..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let (source, params) = bulk.source(conn.dialect(), "b", 6);
+    let sql = format!(
+        "INSERT INTO asset (tenant, connector, stream, class, origin, state, {list}) \
+         SELECT $1, $2, $3, $4, $5, 'present', {list} FROM {source} WHERE true ON CONFLICT (id) DO UPDATE SET \
+         {}, origin = excluded.origin, state = 'present', gone_cause = NULL, gone_at = NULL, missing_since = NULL, missed = 0",
+        updates.join(", ")
+    );
+    let sql = cast_params(conn, sql);
+    let mut all = vec![
+        batch.connector.tenant.into(),
+        batch.connector.id.into(),
+        batch.stream.into(),
+        batch.class.word().into(),
+        batch.origin.map(str::to_owned).into(),
+    ];
+    all.extend(params);
+    conn.execute("writing assets", sql, all).await?;
+    Ok(())
+}
+
+/// PostgreSQL cannot guess the types of bare parameters in a select list.
+fn cast_params(conn: &Conn<'_>, sql: String) -> String {
+    if conn.dialect() == crate::dialect::Dialect::Postgres {
+        sql.replace("SELECT $1, $2, $3, $4, $5,", "SELECT $1::bigint, $2::bigint, $3::text, $4::text, $5::text,")
+    } else {
+        sql
+    }
+}
+
+async fn write_documents(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    if batch.assets.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        ("asset", ColumnKind::Int),
+        ("detail", ColumnKind::Text),
+        ("volatile", ColumnKind::Blob),
+        ("raw", ColumnKind::Blob),
+    ];
+    let mut bulk = Bulk::new(conn.dialect(), &columns, batch.assets.len());
+    let mut packer =
+        zstd::bulk::Compressor::new(1).map_err(|error| StoreError::Corrupt(format!("packing records: {error}")))?;
+    for asset in &batch.assets {
+        let packed =
+            packer.compress(&asset.raw).map_err(|error| StoreError::Corrupt(format!("packing a record: {error}")))?;
+        let detail = crate::runs::json(&asset.detail)?;
+        bulk.push(&[Cell::Int(asset.id), Cell::Text(&detail), Cell::Blob(&asset.volatile), Cell::Blob(&packed)]);
+    }
+    let (source, params) = bulk.source(conn.dialect(), "b", 1);
+    let sql = format!(
+        "INSERT INTO document (asset, detail, volatile, raw) SELECT asset, detail, volatile, raw FROM {source} WHERE true \
+         ON CONFLICT (asset) DO UPDATE SET detail = excluded.detail, volatile = excluded.volatile, raw = excluded.raw"
+    );
+    conn.execute("writing documents", sql, params).await?;
+    Ok(())
+}
+
+async fn write_search(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    let written = batch.assets.iter().map(|asset| (asset.id, &asset.detail));
+    let rows: Vec<_> = written.chain(batch.refreshes.iter().map(|refresh| (refresh.id, &refresh.detail))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut columns = vec![("asset_id", ColumnKind::Int)];
+    columns.extend(fields(batch.class).map(|field| match field.value {
+        muster_core::asset::schema::FieldType::Text => (field.column, ColumnKind::Text),
+        _ => (field.column, ColumnKind::Int),
+    }));
+    if columns.len() == 1 {
+        return Ok(());
+    }
+    let mut bulk = Bulk::new(conn.dialect(), &columns, rows.len());
+    for (id, detail) in rows {
+        let values = muster_core::asset::schema::search_values(batch.class, detail);
+        let mut cells = vec![Cell::Int(id)];
+        cells.extend(values.iter().map(|value| match value {
+            None => Cell::Null,
+            Some(SearchValue::Text(text)) => Cell::Text(text),
+            Some(SearchValue::Number(number)) => Cell::Int(*number),
+        }));
+        bulk.push(&cells);
+    }
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let list = names.join(", ");
+    let updates: Vec<String> = names[1..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let (source, params) = bulk.source(conn.dialect(), "b", 2);
+    let sql = format!(
+        "INSERT INTO search_{} (tenant, {list}) SELECT {}, {list} FROM {source} WHERE true \
+         ON CONFLICT (asset_id) DO UPDATE SET {}",
+        batch.class.word(),
+        if conn.dialect() == crate::dialect::Dialect::Postgres { "$1::bigint" } else { "$1" },
+        updates.join(", ")
+    );
+    let mut all = vec![batch.connector.tenant.into()];
+    all.extend(params);
+    conn.execute("writing search rows", sql, all).await?;
+    Ok(())
+}
+
+async fn write_refreshes(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    if batch.refreshes.is_empty() {
+        return Ok(());
+    }
+    let dialect = conn.dialect();
+    let columns = [("id", ColumnKind::Int), ("hash", ColumnKind::Blob), ("recheck_at", ColumnKind::Int)];
+    let mut narrow = Bulk::new(dialect, &columns, batch.refreshes.len());
+    let columns = [("id", ColumnKind::Int), ("detail", ColumnKind::Text), ("volatile", ColumnKind::Blob)];
+    let mut wide = Bulk::new(dialect, &columns, batch.refreshes.len());
+    for refresh in &batch.refreshes {
+        let hash = refresh.volatile_hash.as_ref().map(|hash| hash.0.as_slice());
+        narrow.push(&[Cell::Int(refresh.id), hash.into(), refresh.recheck_at.map(|at| at.0).into()]);
+        let detail = crate::runs::json(&refresh.detail)?;
+        wide.push(&[Cell::Int(refresh.id), Cell::Text(&detail), Cell::Blob(&refresh.volatile)]);
+    }
+    let (source, params) = narrow.source(dialect, "b", 2);
+    let sql = format!(
+        "UPDATE asset SET volatile_hash = COALESCE(b.hash, asset.volatile_hash), recheck_at = b.recheck_at, missing_since = NULL, \
+         origin = CASE WHEN b.hash IS NULL THEN asset.origin ELSE $1 END FROM {source} WHERE asset.id = b.id"
+    );
+    let mut all = vec![batch.origin.map(str::to_owned).into()];
+    all.extend(params);
+    conn.execute("refreshing assets", sql, all).await?;
+    let (source, params) = wide.source(dialect, "b", 1);
+    let sql = format!(
+        "UPDATE document SET detail = b.detail, volatile = b.volatile FROM {source} WHERE document.asset = b.id"
+    );
+    conn.execute("refreshing documents", sql, params).await?;
+    Ok(())
+}
+
+async fn write_touches(conn: &mut Conn<'_>, scope: i64, ids: &[i64]) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], ids.len());
+    ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+    let (source, params) = bulk.source(conn.dialect(), "b", 2);
+    let sql =
+        format!("UPDATE asset SET scope = $1, missing_since = NULL, missed = 0 FROM {source} WHERE asset.id = b.id");
+    let mut all = vec![scope.into()];
+    all.extend(params);
+    conn.execute("noting where assets lie", sql, all).await?;
+    Ok(())
+}
+
+async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    let changes: Vec<_> = batch.changes.iter().filter(|change| !change.before.is_empty()).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut id = next_id(conn, i64::try_from(changes.len()).unwrap_or(i64::MAX)).await?;
+    let columns = [
+        ("id", ColumnKind::Int),
+        ("asset", ColumnKind::Int),
+        ("cause", ColumnKind::Text),
+        ("before", ColumnKind::Text),
+    ];
+    let mut bulk = Bulk::new(conn.dialect(), &columns, changes.len());
+    for change in changes {
+        let before = crate::runs::json(&change.before)?;
+        bulk.push(&[Cell::Int(id), Cell::Int(change.asset), Cell::Text(change.cause.word()), Cell::Text(&before)]);
+        id += 1;
+    }
+    let (source, params) = bulk.source(conn.dialect(), "b", 3);
+    let cast = if conn.dialect() == crate::dialect::Dialect::Postgres { "::bigint" } else { "" };
+    let sql = format!(
+        "INSERT INTO change (id, asset, run, at, cause, before) SELECT b.id, b.asset, $1{cast}, $2{cast}, b.cause, b.before FROM {source}"
+    );
+    let mut all = vec![run.into(), batch.as_of.0.into()];
+    all.extend(params);
+    conn.execute("writing history", sql, all).await?;
+    Ok(())
+}
+
+async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    let dialect = conn.dialect();
+    let place = || -> Vec<crate::sql::Param> {
+        vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.into()]
+    };
+    let mended: Vec<&str> = batch.assets.iter().map(|asset| asset.source_key.as_str()).collect();
+    if !mended.is_empty() {
+        let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
+        if conn.fetch_one("looking for dead letters", some, place()).await?.is_some() {
+            let mut bulk = Bulk::new(dialect, &[("k", ColumnKind::Text)], mended.len());
+            mended.iter().for_each(|key| bulk.push(&[Cell::Text(key)]));
+            let (source, params) = bulk.source(dialect, "b", 4);
+            let sql = format!(
+                "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 AND source_key IN (SELECT b.k FROM {source})"
+            );
+            let mut all = place();
+            all.extend(params);
+            conn.execute("dropping mended dead letters", sql, all).await?;
+        }
+    }
+    if batch.dead_letters.is_empty() {
+        return Ok(());
+    }
+    let mut id = next_id(conn, i64::try_from(batch.dead_letters.len()).unwrap_or(i64::MAX)).await?;
+    let columns =
+        [("id", ColumnKind::Int), ("k", ColumnKind::Text), ("reason", ColumnKind::Text), ("raw", ColumnKind::Blob)];
+    let mut bulk = Bulk::new(dialect, &columns, batch.dead_letters.len());
+    for letter in &batch.dead_letters {
+        bulk.push(&[
+            Cell::Int(id),
+            Cell::Text(&letter.source_key),
+            Cell::Text(&letter.reason),
+            Cell::Blob(&letter.raw),
+        ]);
+        id += 1;
+    }
+    let (source, params) = bulk.source(dialect, "b", 7);
+    let (int, text) = if dialect == crate::dialect::Dialect::Postgres { ("::bigint", "::text") } else { ("", "") };
+    let sql = format!(
+        "INSERT INTO dead_letter (id, tenant, connector, stream, scope, source_key, run, at, reason, raw) \
+         SELECT b.id, $1{int}, $2{int}, $3{text}, $4{int}, b.k, $5{int}, $6{int}, b.reason, b.raw FROM {source} WHERE true \
+         ON CONFLICT (tenant, connector, stream, source_key) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, \
+         run = excluded.run, at = excluded.at WHERE dead_letter.reason <> excluded.reason OR dead_letter.raw <> excluded.raw"
+    );
+    let mut all = place();
+    all.extend([fence.scope.into(), fence.run.into(), batch.as_of.0.into()]);
+    all.extend(params);
+    conn.execute("writing dead letters", sql, all).await?;
+    Ok(())
+}
+
+async fn write_parked(conn: &mut Conn<'_>, fence: Fence, parked: &[Parked]) -> Result<(), StoreError> {
+    if parked.is_empty() {
+        return Ok(());
+    }
+    let columns = [("asset", ColumnKind::Int), ("lost", ColumnKind::Int), ("record", ColumnKind::Blob)];
+    let mut bulk = Bulk::new(conn.dialect(), &columns, parked.len());
+    for record in parked {
+        bulk.push(&[Cell::Int(record.asset), Cell::Int(record.lost.cast_signed()), Cell::Blob(&record.record)]);
+    }
+    let (source, params) = bulk.source(conn.dialect(), "b", 3);
+    let cast = if conn.dialect() == crate::dialect::Dialect::Postgres { "::bigint" } else { "" };
+    let sql = format!(
+        "INSERT INTO parked (run, asset, scope, lost, record) SELECT $1{cast}, b.asset, $2{cast}, b.lost, b.record FROM {source} \
+         WHERE true ON CONFLICT (run, asset) DO UPDATE SET lost = excluded.lost, record = excluded.record, scope = excluded.scope"
+    );
+    let mut all = vec![fence.run.into(), fence.scope.into()];
+    all.extend(params);
+    conn.execute("parking records", sql, all).await?;
+    Ok(())
+}
+
+async fn write_ids(
+    conn: &mut Conn<'_>,
+    fence: Fence,
+    (kind, number): (SeenKind, i64),
+    ids: &mut Vec<i64>,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let sql = "INSERT INTO seen (run, scope, kind, batch, ids) VALUES ($1, $2, $3, $4, $5)";
+    // A scope that is read again keeps what its earlier attempts saw: seen is seen.
+    let batch = (fence.attempt << 32) + number;
+    let params = vec![fence.run.into(), fence.scope.into(), kind.number().into(), batch.into(), encode_ids(ids).into()];
+    conn.execute("noting what was seen", sql, params).await?;
+    Ok(())
+}

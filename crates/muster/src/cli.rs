@@ -1,0 +1,112 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Muster calls the roll of what an organization exposes and who may touch it.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, about, long_about = None, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Machine-readable output: JSON instead of tables and sentences.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to log to stderr: error, warn, info, debug, or a filter like `muster_engine=debug`.
+    #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Reads a source once and writes what it holds, or what changed.
+    Sync(SyncArguments),
+    /// Checks, tests and tries transform maps.
+    Map(MapArguments),
+    /// Looks a store over: what it holds, when it was proven, whether two hold the same.
+    Doctor(DoctorArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArguments {
+    /// The connector's settings.
+    #[arg(value_name = "CONNECTOR.toml")]
+    pub(crate) connector: PathBuf,
+    /// Where the assets go, a line of JSON each; stdout where absent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where the inventory is kept between runs. Without it everything is read, mapped and written.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Reads everything again instead of what changed.
+    #[arg(long, requires = "state", conflicts_with = "sweep")]
+    pub(crate) full: bool,
+    /// Reads only the keys of everything: finds what is gone, and what left the base context.
+    #[arg(long, requires = "state")]
+    pub(crate) sweep: bool,
+    /// Writes the whole inventory instead of what this run created or changed.
+    #[arg(long, requires = "state")]
+    pub(crate) all: bool,
+    /// Lets go what an earlier run held: what is still missing is retired, vanished values are dropped.
+    #[arg(long, requires = "state")]
+    pub(crate) release: bool,
+    /// Only tests the connection, step by step; nothing is read into an inventory.
+    #[arg(long, conflicts_with_all = ["out", "state", "full", "sweep", "all", "release"])]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MapArguments {
+    #[command(subcommand)]
+    pub(crate) command: MapCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MapCommand {
+    /// Says what is wrong with maps, with line and column.
+    Lint(MapFiles),
+    /// Runs the cases that maps carry.
+    Test(MapFiles),
+    /// Shows what a map makes of given attributes, and where each value comes from.
+    Preview(PreviewArguments),
+    /// Prints a default map, to be cloned into a file of one's own.
+    Show(ShowArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MapFiles {
+    /// Maps; the defaults of all connector types where none is named.
+    #[arg(value_name = "MAP.yaml")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArguments {
+    /// The map: a file, or `active_directory/users` for a default.
+    #[arg(value_name = "MAP")]
+    pub(crate) map: String,
+    /// The record: a JSON object of attribute → value or values, `-` for stdin.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) record: PathBuf,
+    /// The time that the map sees, RFC 3339; now where absent.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// The map, such as `active_directory/users`.
+    #[arg(value_name = "MAP")]
+    pub(crate) map: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The store.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Prints only the digest of the truth: equal digests, same truth.
+    #[arg(long)]
+    pub(crate) digest: bool,
+}

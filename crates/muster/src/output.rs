@@ -1,0 +1,146 @@
+//! What `sync` writes: a line of JSON per asset, and the ledger.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
+use muster_store::{AssetRow, Store};
+
+use crate::failure::Failure;
+
+/// Where assets go: a file that appears whole at the end, or stdout.
+pub(crate) enum Sink {
+    File { writer: BufWriter<File>, temporary: PathBuf, target: PathBuf },
+    Stdout(BufWriter<std::io::Stdout>),
+}
+
+impl Sink {
+    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(target) = path else { return Ok(Self::Stdout(BufWriter::new(std::io::stdout()))) };
+        let mut name = target.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
+        name.push(".part");
+        let temporary = target.with_file_name(name);
+        let file = File::create(&temporary).with_context(|| format!("writing `{}`", temporary.display()))?;
+        Ok(Self::File { writer: BufWriter::new(file), temporary, target: target.to_path_buf() })
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::File { writer, .. } => writer,
+            Self::Stdout(writer) => writer,
+        }
+    }
+
+    pub(crate) fn line(&mut self, document: &serde_json::Value) -> std::io::Result<()> {
+        let writer = self.writer();
+        serde_json::to_writer(&mut *writer, document)?;
+        writer.write_all(b"\n")
+    }
+
+    /// Makes the file appear under its name.
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        self.writer().flush().context("writing the output")?;
+        if let Self::File { temporary, target, .. } = &self {
+            std::fs::rename(temporary, target).with_context(|| format!("writing `{}`", target.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was written so far.
+    pub(crate) fn discard(self) {
+        if let Self::File { temporary, .. } = &self {
+            let _ = std::fs::remove_file(temporary);
+        }
+    }
+}
+
+/// Writes assets by id, a thousand at a time.
+pub(crate) async fn write_assets(
+    store: &Store,
+    tenant: i64,
+    ids: impl Iterator<Item = i64>,
+    sink: &mut Sink,
+) -> Result<(), Failure> {
+    let mut ids = ids.peekable();
+    while ids.peek().is_some() {
+        let chunk: Vec<i64> = ids.by_ref().take(1000).collect();
+        let mut rows = store.assets(tenant, &chunk).await?;
+        rows.sort_by_key(|row| row.id);
+        for row in rows.iter().filter(|row| row.class != "container") {
+            sink.line(&line_of(row)).context("writing the output").map_err(Failure::failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn line_of(row: &AssetRow) -> serde_json::Value {
+    if row.status != "gone" {
+        return serde_json::json!({ "class": row.class, "asset": row.document });
+    }
+    let header = &row.document["assetHeader"];
+    let gone = serde_json::json!({
+        "externalAssetId": header["externalAssetId"],
+        "vendorAssetId": header["vendorAssetId"],
+        "cause": row.gone_cause,
+    });
+    serde_json::json!({ "class": row.class, "gone": gone })
+}
+
+/// Prints the ledger as a table on stderr.
+pub(crate) fn print_ledger(ledger: &[LedgerLine]) {
+    let head = [
+        "stream",
+        "mode",
+        "evidence",
+        "expected",
+        "received",
+        "created",
+        "updated",
+        "refreshed",
+        "unchanged",
+        "back",
+        "gone",
+        "held",
+        "rejected",
+    ];
+    let mut rows: Vec<Vec<String>> = vec![head.iter().map(|&word| word.to_owned()).collect()];
+    rows.extend(ledger.iter().map(row_of));
+    let widths: Vec<usize> =
+        (0..head.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(at, (cell, &width))| if at < 3 { format!("{cell:<width$}") } else { format!("{cell:>width$}") })
+            .collect();
+        eprintln!("{}", cells.join("  ").trim_end());
+    }
+    for line in ledger {
+        if let Evidence::Open { reason } = &line.evidence {
+            eprintln!("{} of {}: {reason}", line.stream, line.scope);
+        }
+        for note in &line.notes {
+            eprintln!("{} of {}: {note}", line.stream, line.scope);
+        }
+    }
+}
+
+fn row_of(line: &LedgerLine) -> Vec<String> {
+    let Counters { received, rejected, created, updated, refreshed, unchanged, reappeared, gone, held, .. } =
+        line.counters;
+    let expected = match line.expected {
+        Expected::Unknown => "unknown".to_owned(),
+        Expected::NotApplicable => "-".to_owned(),
+        Expected::Between { low, high } if low == high => low.to_string(),
+        Expected::Between { low, high } => format!("{low}-{high}"),
+    };
+    let mut row = vec![line.stream.clone(), line.mode.word().to_owned(), line.evidence.word().to_owned(), expected];
+    row.extend(
+        [received, created, updated, refreshed, unchanged, reappeared, gone, held, rejected]
+            .map(|number| number.to_string()),
+    );
+    row
+}

@@ -1,0 +1,40 @@
+//! The embedded store of `sync`, `query` and `doctor`.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use muster_store::{Location, Store};
+
+use crate::failure::Failure;
+
+/// An open store and the lock that keeps a second writer out.
+pub(crate) struct State {
+    pub(crate) store: Store,
+    _lock: Option<File>,
+}
+
+/// Opens the store for writing, making it where there is none.
+pub(crate) async fn open(directory: &Path) -> Result<State, Failure> {
+    let shown = directory.display();
+    std::fs::create_dir_all(directory).with_context(|| format!("making `{shown}`")).map_err(Failure::failed)?;
+    let path = directory.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.with_context(|| format!("opening `{}`", path.display())).map_err(Failure::failed)?;
+    if lock.try_lock().is_err() {
+        return Err(Failure::failed(anyhow!("the store in `{shown}` is in use by another muster"))
+            .with_hint("wait for it to end, or give another `--state`"));
+    }
+    let store = Store::open(&Location::Directory(directory.to_path_buf())).await?;
+    Ok(State { store, _lock: Some(lock) })
+}
+
+/// Opens a store that must be there, for reading.
+pub(crate) async fn open_existing(directory: &Path) -> Result<State, Failure> {
+    if !directory.join("muster.db").is_file() {
+        return Err(Failure::usage(anyhow!("there is no store in `{}`", directory.display()))
+            .with_hint("`muster sync CONNECTOR.toml --state DIR` makes one"));
+    }
+    let store = Store::open(&Location::Directory(directory.to_path_buf())).await?;
+    Ok(State { store, _lock: None })
+}

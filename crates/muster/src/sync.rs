@@ -1,0 +1,226 @@
+//! `muster sync`: a source, once.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use muster_core::asset::Class;
+use muster_core::clock::{Clock, SystemClock};
+use muster_core::connector::{Mode, Step, StepOutcome, StepSink};
+use muster_core::ledger::{Evidence, LedgerLine};
+use muster_core::run::RunResult;
+use muster_engine::{Options, Report};
+use muster_store::{ConnectorRow, NewConnector, Store};
+
+use crate::cli::SyncArguments;
+use crate::connector_file::{self, ConnectorFile};
+use crate::failure::{COMPLETE, FAILED, Failure, PARTIAL};
+use crate::output::{self, Sink};
+use crate::{progress, state};
+
+pub(crate) async fn sync(arguments: &SyncArguments, json: bool) -> Result<ExitCode, Failure> {
+    let file = connector_file::read(&arguments.connector)?;
+    if arguments.check {
+        return check(&file, json).await;
+    }
+    match &arguments.state {
+        None => print(&file, arguments, json).await,
+        Some(directory) => keep(&file, arguments, directory, json).await,
+    }
+}
+
+/// Prints the steps of a connection test as they end.
+struct Steps {
+    json: bool,
+}
+
+impl StepSink for Steps {
+    #[expect(clippy::print_stdout, reason = "the steps are the data of this command")]
+    fn step(&self, step: Step) {
+        if self.json {
+            println!("{}", serde_json::to_string(&step).unwrap_or_default());
+            return;
+        }
+        let sign = match step.outcome {
+            StepOutcome::Passed => "ok     ",
+            StepOutcome::Failed => "FAILED ",
+            StepOutcome::Skipped => "skipped",
+        };
+        println!("{sign} {:<12} {}", step.name, step.message);
+        if let Some(remedy) = &step.remedy {
+            println!("        {:<12} remedy: {remedy}", "");
+        }
+    }
+}
+
+async fn check(file: &ConnectorFile, json: bool) -> Result<ExitCode, Failure> {
+    let passed = file.connector.check(&Steps { json }).await;
+    Ok(ExitCode::from(if passed { COMPLETE } else { FAILED }))
+}
+
+/// Without a store: everything is read, mapped and written.
+async fn print(file: &ConnectorFile, arguments: &SyncArguments, json: bool) -> Result<ExitCode, Failure> {
+    let sink = Mutex::new(Sink::open(arguments.out.as_deref()).map_err(Failure::failed)?);
+    let on_asset = |class, asset: &serde_json::Value| {
+        if class == Class::Container {
+            return Ok(());
+        }
+        let line = serde_json::json!({ "class": class, "asset": asset });
+        sink.lock().unwrap_or_else(PoisonError::into_inner).line(&line)
+    };
+    let ledger = muster_engine::print::run(file.connector.as_ref(), &file.maps, SystemClock.now(), &on_asset).await;
+    let sink = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ledger = match ledger {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            sink.discard();
+            return Err(error.into());
+        }
+    };
+    sink.finish().map_err(Failure::failed)?;
+    let evidence: Vec<Evidence> = ledger.iter().map(|line| line.evidence.clone()).collect();
+    let result = muster_core::run::result(&evidence, 0);
+    tell(&Told { result, ledger: &ledger, notes: &[], resumed: false, unresolved: 0 }, json);
+    Ok(exit(result))
+}
+
+async fn keep(
+    file: &ConnectorFile,
+    arguments: &SyncArguments,
+    directory: &Path,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let state = state::open(directory).await?;
+    let clock = SystemClock;
+    let uuid = muster_core::value::guid_text(&muster_core::fold::fingerprint(
+        format!("{}{}", file.name, clock.now()).as_bytes(),
+    ));
+    let new = NewConnector {
+        type_name: file.kind.spec.type_name,
+        name: &file.name,
+        source_name: file.kind.spec.source_name,
+        uuid: &uuid.unwrap_or_default(),
+    };
+    let row = state.store.ensure_connector(new, clock.now()).await?;
+    let mode = if arguments.full {
+        Mode::Full
+    } else if arguments.sweep {
+        Mode::Sweep
+    } else {
+        Mode::Delta
+    };
+    let options =
+        Options { mode, release: arguments.release, cancel: cancel_on_interrupt(), progress: progress::progress(json) };
+    let report = muster_engine::run(&state.store, &row, file.connector.as_ref(), &file.maps, &clock, options).await?;
+    write(&state.store, &row, arguments, &report, file).await?;
+    state.store.close().await;
+    let told = Told {
+        result: report.result,
+        ledger: &report.ledger,
+        notes: &report.run.notes,
+        resumed: report.resumed,
+        unresolved: report.unresolved,
+    };
+    tell(&told, json);
+    Ok(exit(report.result))
+}
+
+async fn write(
+    store: &Store,
+    row: &ConnectorRow,
+    arguments: &SyncArguments,
+    report: &Report,
+    file: &ConnectorFile,
+) -> Result<(), Failure> {
+    let mut sink = Sink::open(arguments.out.as_deref()).map_err(Failure::failed)?;
+    if arguments.all {
+        for stream in &file.connector.model().streams {
+            let mut after = 0;
+            loop {
+                let ids = store.asset_ids(row, &stream.name, after).await?;
+                let Some(&last) = ids.last() else { break };
+                after = last;
+                output::write_assets(store, row.tenant, ids.into_iter(), &mut sink).await?;
+            }
+        }
+    } else if arguments.out.is_some() {
+        output::write_assets(store, row.tenant, report.changed.iter().map(u64::cast_signed), &mut sink).await?;
+    }
+    sink.finish().map_err(Failure::failed)
+}
+
+/// The first interrupt ends the run in order; what was committed stays.
+fn cancel_on_interrupt() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("ending the run; again to end at once");
+            flag.store(true, Ordering::SeqCst);
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        }
+    });
+    cancel
+}
+
+struct Told<'a> {
+    result: RunResult,
+    ledger: &'a [LedgerLine],
+    notes: &'a [String],
+    resumed: bool,
+    unresolved: u64,
+}
+
+/// Says what the run came to; with `--json` the ledger is the last line of stderr.
+fn tell(told: &Told<'_>, json: bool) {
+    if json {
+        let document = serde_json::json!({
+            "result": told.result, "resumed": told.resumed, "notes": told.notes,
+            "unresolvedMembers": told.unresolved, "ledger": told.ledger,
+        });
+        eprintln!("{document}");
+        return;
+    }
+    told.notes.iter().for_each(|note| eprintln!("{note}"));
+    if told.resumed {
+        eprintln!("went on with an interrupted run");
+    }
+    output::print_ledger(told.ledger);
+    if told.unresolved > 0 {
+        eprintln!(
+            "{} members are not in the inventory (outside the base context, or of another kind)",
+            told.unresolved
+        );
+    }
+    eprintln!("{}", told.result.word());
+}
+
+fn exit(result: RunResult) -> ExitCode {
+    ExitCode::from(match result {
+        RunResult::Complete => COMPLETE,
+        RunResult::Partial | RunResult::Held => PARTIAL,
+        RunResult::Failed | RunResult::Cancelled => FAILED,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let codes = [
+            (RunResult::Complete, COMPLETE),
+            (RunResult::Partial, PARTIAL),
+            (RunResult::Held, PARTIAL),
+            (RunResult::Failed, FAILED),
+            (RunResult::Cancelled, FAILED),
+        ];
+        for (result, code) in codes {
+            assert_eq!(format!("{:?}", exit(result)), format!("{:?}", ExitCode::from(code)));
+        }
+    }
+}
