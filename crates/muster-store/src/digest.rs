@@ -46,7 +46,7 @@ impl Store {
                     parts.extend([canonical(&detail), held.to_string()]);
                     put(&mut hasher, &parts.iter().map(String::as_str).collect::<Vec<_>>());
                     let sql = "SELECT e.kind, COALESCE(m.source_key, e.member_key, e.label) FROM edge e \
-                               LEFT JOIN asset m ON m.id = e.member WHERE e.owner = $1";
+                               LEFT JOIN asset m ON m.id = e.member WHERE e.owner = $1 AND (m.id IS NULL OR m.state = 'present')";
                     let mut members = Vec::new();
                     for edge in conn.fetch("reading members", sql, vec![asset.int(2)?.into()]).await? {
                         members.push((edge.text(0)?, edge.maybe_text(1)?.unwrap_or_default()));

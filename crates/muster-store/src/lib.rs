@@ -25,6 +25,7 @@ mod write;
 
 pub use error::StoreError;
 pub use inventory::{Asked, AssetRow, ChangeRecord, DeadLetterRow, DocumentRow, Prior, Totals};
+pub use links::EdgeRow;
 pub use retire::ParkedRow;
 pub use runs::{ConnectorRow, FIRST_TENANT, Fence, NewConnector, RunRow, ScopeClose, ScopeRow, SeenKind};
 pub use store::{Location, Store};

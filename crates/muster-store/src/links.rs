@@ -265,7 +265,52 @@ async fn unstage(
         .await
 }
 
+/// A membership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeRow {
+    /// The owner.
+    pub owner: i64,
+    /// The owner's source key.
+    pub owner_key: String,
+    /// The kind of link.
+    pub kind: String,
+    /// The member's source key, or what the source said where no asset answers to it.
+    pub member: String,
+    /// The member's asset, where there is one.
+    pub member_id: Option<i64>,
+}
+
 impl Store {
+    /// All links of the next 200 present owners of a stream after one, ordered by owner. A member that is gone is none:
+    /// directories drop its links without touching the owner (MS-ADTS 3.1.1.5.5), so no delta would say so.
+    pub async fn memberships(
+        &self,
+        connector: &ConnectorRow,
+        stream: &str,
+        after: i64,
+    ) -> Result<Vec<EdgeRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT e.owner, o.source_key, e.kind, COALESCE(m.source_key, e.member_key, e.label), e.member \
+                   FROM (SELECT id, source_key FROM asset WHERE tenant = $1 AND connector = $2 AND stream = $3 \
+                         AND state = 'present' AND id > $4 AND EXISTS (SELECT 1 FROM edge x WHERE x.owner = asset.id) \
+                         ORDER BY id LIMIT 200) o \
+                   JOIN edge e ON e.owner = o.id LEFT JOIN asset m ON m.id = e.member \
+                   WHERE m.id IS NULL OR m.state = 'present' ORDER BY e.owner, e.kind, e.member_hash";
+        let params = vec![connector.tenant.into(), connector.id.into(), stream.into(), after.into()];
+        let rows = reader.conn().fetch("reading memberships", sql, params).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(EdgeRow {
+                    owner: row.int(0)?,
+                    owner_key: row.text(1)?,
+                    kind: row.text(2)?,
+                    member: row.maybe_text(3)?.unwrap_or_default(),
+                    member_id: row.maybe_int(4)?,
+                })
+            })
+            .collect()
+    }
+
     /// Resolves members to assets: by source key in any stream of the connector, else by place. Gives how many are
     /// still without an asset.
     pub async fn resolve_links(&self, connector: &ConnectorRow) -> Result<u64, StoreError> {

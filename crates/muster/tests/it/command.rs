@@ -1,0 +1,75 @@
+//! Running the binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `muster` with these arguments.
+pub fn muster(arguments: &[&str]) -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_muster")).args(arguments).env_remove("MUSTER_LOG").output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A connector's settings and its store, in a directory of their own.
+pub struct Installation {
+    pub directory: PathBuf,
+    settings: PathBuf,
+}
+
+impl Installation {
+    pub fn new(directory: &Path, settings: &str) -> Self {
+        std::fs::create_dir_all(directory).unwrap();
+        let path = directory.join("connector.toml");
+        std::fs::write(&path, settings).unwrap();
+        Self { directory: directory.to_path_buf(), settings: path }
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
+    /// Syncs with the store; gives the exit code, the ledger and the lines written.
+    pub fn sync(&self, more: &[&str]) -> (i32, Json, Vec<Json>) {
+        let (out, state) = (self.directory.join("out.jsonl"), self.state());
+        let mut arguments = vec![
+            "sync",
+            self.settings.to_str().unwrap(),
+            "--state",
+            state.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+            "--json",
+        ];
+        arguments.extend(more);
+        let outcome = muster(&arguments);
+        let last = outcome.stderr.lines().last().unwrap_or_default();
+        let told: Json = serde_json::from_str(last).unwrap_or_else(|_| panic!("not a ledger: {}", outcome.stderr));
+        let text = std::fs::read_to_string(&out).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (outcome.code, told, lines)
+    }
+
+    pub fn digest(&self) -> String {
+        let outcome = muster(&["doctor", "--state", self.state().to_str().unwrap(), "--digest"]);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        outcome.stdout.trim().to_owned()
+    }
+}
+
+/// The ledger line of a stream.
+pub fn line<'a>(told: &'a Json, stream: &str) -> &'a Json {
+    told["ledger"].as_array().unwrap().iter().find(|line| line["stream"] == stream).unwrap()
+}

@@ -1,0 +1,7 @@
+//! The binary against real servers.
+
+mod command;
+mod directory;
+mod lab;
+mod ldif;
+mod samba;
