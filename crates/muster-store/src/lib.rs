@@ -1,1 +1,3 @@
+//! q
 
+pub mod search;
