@@ -10,6 +10,7 @@
 //! folded by the writer and the needle by the query, so databases only compare bytes. No text of a query ever becomes
 //! part of a statement.
 
+mod candidates;
 mod compile;
 mod list;
 mod schema;

@@ -3,10 +3,10 @@
 //! A test of a missing value is NULL here, not false. `and`, `or` and WHERE treat the two alike, and `not` is written
 //! `IS NOT TRUE`, which treats them alike too: so two-valued logic needs no guard around each test, and indexes serve.
 
-use muster_core::asset::schema::Field;
 use muster_core::query::tokens::{self, Target};
 use muster_core::query::{End, Expression, Interval, Presence, Query, Test, TextTest, constant};
 
+use super::candidates::candidates;
 use super::schema::text_table;
 use super::{Bind, Dialect, View};
 
@@ -19,6 +19,9 @@ pub struct Compiled {
     pub binds: Vec<Bind>,
     /// Whether it asks `c`.
     pub connector: bool,
+    /// Whether SQLite finds the assets by its substring index. `s` must be read `NOT INDEXED` then, which leaves its key:
+    /// without figures the planner would walk the tenant's whole index instead.
+    pub by_substring: bool,
 }
 
 /// Compiles a query for one class; its placeholders begin at `$first`.
@@ -26,13 +29,19 @@ pub fn compile(query: &Query, view: &View, first: usize) -> Compiled {
     let mut compiler = Compiler { view, first, binds: Vec::new(), connector: false };
     let tenant = compiler.bind(Bind::Number(view.tenant));
     let mut sql_where = format!("a.tenant = {tenant} AND s.tenant = {tenant}");
+    let mut by_substring = false;
     if !query.selects(view.class) {
         sql_where.push_str(" AND 1 = 0");
     } else if constant(query.expression(), view.class) != Some(true) {
+        if let Some(ids) = compiler.candidate_ids(query.expression()) {
+            sql_where.push_str(" AND ");
+            sql_where.push_str(&ids);
+            by_substring = true;
+        }
         sql_where.push_str(" AND ");
         sql_where.push_str(&compiler.expression(query.expression()));
     }
-    Compiled { sql_where, binds: compiler.binds, connector: compiler.connector }
+    Compiled { sql_where, binds: compiler.binds, connector: compiler.connector, by_substring }
 }
 
 struct Compiler<'a> {
@@ -50,6 +59,18 @@ impl Compiler<'_> {
 
     fn text(&mut self, text: impl Into<String>) -> String {
         self.bind(Bind::Text(text.into()))
+    }
+
+    fn candidate_ids(&mut self, expression: &Expression) -> Option<String> {
+        if self.view.dialect != Dialect::Sqlite {
+            return None;
+        }
+        let table = text_table(self.view.class);
+        let mut selects = Vec::new();
+        for (column, pattern) in candidates(expression, self.view.class)? {
+            selects.push(format!("SELECT rowid FROM {table} WHERE {column} LIKE {}", self.text(pattern)));
+        }
+        Some(format!("s.asset_id IN ({})", selects.join(" UNION ")))
     }
 
     fn expression(&mut self, expression: &Expression) -> String {
@@ -126,16 +147,11 @@ impl Compiler<'_> {
                 }
             }
             TextTest::StartsWith(piece) => self.starts_with(&column, piece),
-            TextTest::Contains(piece) => {
-                let index = self.substring_index(target, std::slice::from_ref(piece));
-                let found = match self.view.dialect {
-                    Dialect::Sqlite => format!("instr({column}, {}) > 0", self.text(piece)),
-                    Dialect::Postgres => format!("{column} LIKE {}", self.text(format!("%{}%", escaped(piece)))),
-                };
-                format!("({index}{found})")
-            }
+            TextTest::Contains(piece) => match self.view.dialect {
+                Dialect::Sqlite => format!("(instr({column}, {}) > 0)", self.text(piece)),
+                Dialect::Postgres => format!("({column} LIKE {})", self.text(format!("%{}%", escaped(piece)))),
+            },
             TextTest::Pattern(pieces) => {
-                let index = self.substring_index(target, pieces);
                 let start = match pieces.first() {
                     Some(first) if !first.is_empty() => format!("{} AND ", self.starts_with(&column, first)),
                     _ => String::new(),
@@ -144,7 +160,7 @@ impl Compiler<'_> {
                 let pattern = self.text(pattern.join("%"));
                 // PostgreSQL escapes by a backslash unless told otherwise, and only then uses its index.
                 let escape = if self.view.dialect == Dialect::Sqlite { " ESCAPE '\\'" } else { "" };
-                format!("({start}{index}{column} LIKE {pattern}{escape})")
+                format!("({start}{column} LIKE {pattern}{escape})")
             }
         }
     }
@@ -157,18 +173,6 @@ impl Compiler<'_> {
             Some(next) => format!("({column} >= {low} AND {column} < {})", self.text(next)),
             None => format!("({column} >= {low})"),
         }
-    }
-
-    /// What SQLite's trigram index says, which is a little more than the truth: without ESCAPE, which the index cannot
-    /// use, `%` and `_` of the pieces are wildcards. The exact test stands behind it.
-    fn substring_index(&mut self, target: Target, pieces: &[String]) -> String {
-        let Target::Field { field: Field { class, column, .. }, .. } = target else { return String::new() };
-        let serves = pieces.iter().any(|piece| piece.split(['%', '_']).any(|run| run.chars().nth(2).is_some()));
-        if self.view.dialect != Dialect::Sqlite || !target.is_free_text() || !serves {
-            return String::new();
-        }
-        let pattern = self.text(format!("%{}%", pieces.join("%")));
-        format!("s.asset_id IN (SELECT rowid FROM {} WHERE {column} LIKE {pattern}) AND ", text_table(*class))
     }
 }
 

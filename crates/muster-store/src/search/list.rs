@@ -96,7 +96,7 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
     let by = sort_column(view, page.sort)?;
     compiled.connector |= matches!(page.sort.by, Some(Target::Source | Target::Connector));
     let (operator, direction) = if page.sort.descending { ("<", "DESC") } else { (">", "ASC") };
-    let from = tables(view, compiled.connector);
+    let from = tables(view, &compiled);
     let mut bind = |bind| {
         compiled.binds.push(bind);
         format!("${}", compiled.binds.len())
@@ -140,8 +140,9 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
 
 /// A count of what a query selects: one row, one integer, for [`Counting::count`].
 pub fn count(query: &Query, view: &View, counting: Counting) -> Statement {
-    let Compiled { sql_where, mut binds, connector } = compile(query, view, 1);
-    let from = tables(view, connector);
+    let compiled = compile(query, view, 1);
+    let from = tables(view, &compiled);
+    let Compiled { sql_where, mut binds, .. } = compiled;
     let sql = match counting {
         Counting::Exact => format!("SELECT COUNT(*) FROM {from} WHERE {sql_where}"),
         Counting::Capped => {
@@ -163,7 +164,7 @@ pub fn facet(query: &Query, view: &View, target: Target) -> Result<Statement, Se
     }
     let mut compiled = compile(query, view, 1);
     compiled.connector |= matches!(target, Target::Source);
-    let (by, from, condition) = (column(target), tables(view, compiled.connector), &compiled.sql_where);
+    let (by, from, condition) = (column(target), tables(view, &compiled), &compiled.sql_where);
     let sql = format!(
         "SELECT value, COUNT(*) AS assets FROM (SELECT {by} AS value FROM {from} WHERE {condition} AND {by} IS NOT NULL) \
          AS valued GROUP BY value ORDER BY assets DESC, value LIMIT {FACET_VALUES}"
@@ -173,13 +174,14 @@ pub fn facet(query: &Query, view: &View, target: Target) -> Result<Statement, Se
 
 /// The tables of a condition. SQLite is told to begin with the search table, which has the indexes; it keeps no figures
 /// by which to find that out.
-fn tables(view: &View, connector: bool) -> String {
+fn tables(view: &View, compiled: &Compiled) -> String {
     let join = match view.dialect {
         Dialect::Sqlite => "CROSS JOIN",
         Dialect::Postgres => "JOIN",
     };
-    let mut from = format!("{} AS s {join} asset AS a ON a.id = s.asset_id", table(view.class));
-    if connector {
+    let indexed = if compiled.by_substring { " NOT INDEXED" } else { "" };
+    let mut from = format!("{} AS s{indexed} {join} asset AS a ON a.id = s.asset_id", table(view.class));
+    if compiled.connector {
         from.push_str(&format!(" {join} connector AS c ON c.id = a.connector"));
     }
     from
