@@ -17,6 +17,7 @@ pub use apply::{Dropped, Mapped, Origin, Rejection};
 pub use cases::{CaseFailure, record_from_json, run_cases};
 pub use file::{Case, MapFile, MapSyntaxError, Row, parse};
 pub use function::{Condition, DatePrecision, Function, LookupRow};
+pub(crate) use lint::nearest;
 pub use lint::{Lint, LintCode, lint};
 
 use std::sync::Arc;

@@ -268,7 +268,7 @@ impl Intake {
         work.write.assets.push(self.asset(
             record,
             mapped,
-            Place { id, scope, bits, first_seen: as_of, changed_at: as_of },
+            Place { id, created: true, scope, bits, first_seen: as_of, changed_at: as_of },
         ));
         Ok(())
     }
@@ -342,7 +342,8 @@ impl Intake {
         let cause = if document.map == self.settings.map_id { Cause::Source } else { Cause::Map };
         work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
         work.write.changed.push(id);
-        let place = Place { id, scope, bits, first_seen: document.first_seen, changed_at: self.settings.as_of };
+        let place =
+            Place { id, created: false, scope, bits, first_seen: document.first_seen, changed_at: self.settings.as_of };
         let mut asset = self.asset(view, mapped, place);
         asset.volatile_hash = record.volatile_hash();
         work.write.assets.push(asset);
@@ -355,6 +356,7 @@ impl Intake {
         };
         AssetWrite {
             id: place.id,
+            created: place.created,
             source_key: record.key().to_owned(),
             record_hash: record.hash(),
             volatile_hash: record.volatile_hash(),
@@ -426,6 +428,7 @@ struct Work<'w, 'a> {
 
 struct Place {
     id: i64,
+    created: bool,
     scope: i64,
     bits: u64,
     first_seen: Instant,

@@ -64,6 +64,7 @@ async fn due(
             };
             write.assets.push(AssetWrite {
                 id: document.id,
+                created: false,
                 source_key: document.source_key.clone(),
                 record_hash: view.hash(),
                 volatile_hash: document.volatile_hash,

@@ -18,6 +18,22 @@ impl Dialect {
         }
     }
 
+    /// What follows a bare integer parameter in a select list, where PostgreSQL cannot guess its type.
+    pub(crate) fn cast_int(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "::bigint",
+        }
+    }
+
+    /// The same for text.
+    pub(crate) fn cast_text(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "::text",
+        }
+    }
+
     /// The type of 64-bit integers in arrays and casts.
     pub(crate) fn array_type(self, kind: crate::sql::ColumnKind) -> &'static str {
         use crate::sql::ColumnKind::{Blob, Int, Text};

@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The writer's claim on its scope is gone: another has it, or the run was cancelled (design D10).
     #[error("the claim on the scope is gone: {0}")]
     Fenced(&'static str),
+    /// A list that cannot be asked for.
+    #[error("{0}")]
+    Query(String),
     /// What was read is not what was written.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),

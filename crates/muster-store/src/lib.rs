@@ -15,6 +15,7 @@ mod digest;
 mod error;
 mod inventory;
 mod links;
+mod query;
 mod retire;
 mod runs;
 mod schema;

@@ -99,7 +99,7 @@ async fn apply(
     removed: &[(u128, String)],
 ) -> Result<(), StoreError> {
     let dialect = conn.dialect();
-    let (int, text) = if dialect == crate::dialect::Dialect::Postgres { ("::bigint", "::text") } else { ("", "") };
+    let (int, text) = (dialect.cast_int(), dialect.cast_text());
     if !removed.is_empty() {
         let mut bulk = Bulk::new(dialect, &MEMBER_COLUMNS[..1], removed.len());
         removed.iter().for_each(|(hash, _)| bulk.push(&[Cell::Blob(&hash.to_le_bytes())]));
@@ -203,7 +203,7 @@ async fn stage(conn: &mut Conn<'_>, run: i64, owner: i64, page: &LinkPage) -> Re
         let (key, locator, label) = member_parts(member);
         bulk.push(&[Cell::Blob(&member.hash().to_le_bytes()), key.into(), locator.into(), label.into()]);
     }
-    let (int, text) = if dialect == crate::dialect::Dialect::Postgres { ("::bigint", "::text") } else { ("", "") };
+    let (int, text) = (dialect.cast_int(), dialect.cast_text());
     let (source, params) = bulk.source(dialect, "b", 4);
     let sql = format!(
         "INSERT INTO edge_stage (run, owner, kind, member_hash, member_key, locator, label) \

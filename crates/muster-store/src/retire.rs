@@ -4,7 +4,6 @@ use muster_core::asset::GoneCause;
 use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 
-use crate::dialect::Dialect;
 use crate::runs::{Fence, SeenKind, check_fence, encode_ids, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
@@ -176,7 +175,7 @@ async fn state_history(
         id += 1;
     }
     let (source, params) = bulk.source(dialect, "b", 4);
-    let (int, text) = if dialect == Dialect::Postgres { ("::bigint", "::text") } else { ("", "") };
+    let (int, text) = (dialect.cast_int(), dialect.cast_text());
     let sql = format!(
         "INSERT INTO change (id, asset, run, at, cause, before) SELECT b.id, b.asset, $1{int}, $2{int}, 'source', $3{text} FROM {source}"
     );

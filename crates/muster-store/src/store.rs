@@ -80,7 +80,7 @@ impl Store {
             }
             other => StoreError::Open { location: shown.clone(), source: other.into() },
         })?;
-        store.create_search_tables().await?;
+        store.ensure_search().await?;
         Ok(store)
     }
 
@@ -90,15 +90,6 @@ impl Store {
             Pools::Sqlite { .. } => Dialect::Sqlite,
             Pools::Postgres(_) => Dialect::Postgres,
         }
-    }
-
-    async fn create_search_tables(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        let dialect = self.dialect();
-        for statement in crate::search::create_statements(dialect) {
-            writer.conn().execute("creating the search tables", statement, Vec::new()).await?;
-        }
-        Ok(())
     }
 
     pub(crate) async fn writer(&self) -> Result<Held, StoreError> {

@@ -1,7 +1,6 @@
 //! Writing a batch: inventory, search, raw, edges, history, seen and ledger in one transaction.
 
 use muster_core::asset::Class;
-use muster_core::asset::schema::{SearchValue, fields};
 use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 use muster_core::link::LinkPage;
@@ -17,6 +16,8 @@ use crate::{Store, StoreError};
 pub struct AssetWrite {
     /// Its id, reserved or known.
     pub id: i64,
+    /// Whether it has no rows yet.
+    pub created: bool,
     /// Its source key.
     pub source_key: String,
     /// Hash of the content attributes.
@@ -309,43 +310,9 @@ async fn write_documents(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<
 async fn write_search(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
     let written = batch.assets.iter().map(|asset| (asset.id, &asset.detail));
     let rows: Vec<_> = written.chain(batch.refreshes.iter().map(|refresh| (refresh.id, &refresh.detail))).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut columns = vec![("asset_id", ColumnKind::Int)];
-    columns.extend(fields(batch.class).map(|field| match field.value {
-        muster_core::asset::schema::FieldType::Text => (field.column, ColumnKind::Text),
-        _ => (field.column, ColumnKind::Int),
-    }));
-    if columns.len() == 1 {
-        return Ok(());
-    }
-    let mut bulk = Bulk::new(conn.dialect(), &columns, rows.len());
-    for (id, detail) in rows {
-        let values = muster_core::asset::schema::search_values(batch.class, detail);
-        let mut cells = vec![Cell::Int(id)];
-        cells.extend(values.iter().map(|value| match value {
-            None => Cell::Null,
-            Some(SearchValue::Text(text)) => Cell::Text(text),
-            Some(SearchValue::Number(number)) => Cell::Int(*number),
-        }));
-        bulk.push(&cells);
-    }
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let list = names.join(", ");
-    let updates: Vec<String> = names[1..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
-    let (source, params) = bulk.source(conn.dialect(), "b", 2);
-    let sql = format!(
-        "INSERT INTO search_{} (tenant, {list}) SELECT {}, {list} FROM {source} WHERE true \
-         ON CONFLICT (asset_id) DO UPDATE SET {}",
-        batch.class.word(),
-        if conn.dialect() == crate::dialect::Dialect::Postgres { "$1::bigint" } else { "$1" },
-        updates.join(", ")
-    );
-    let mut all = vec![batch.connector.tenant.into()];
-    all.extend(params);
-    conn.execute("writing search rows", sql, all).await?;
-    Ok(())
+    let known = batch.assets.iter().filter(|asset| !asset.created).map(|asset| asset.id);
+    let known: Vec<i64> = known.chain(batch.refreshes.iter().map(|refresh| refresh.id)).collect();
+    crate::query::write_rows(conn, (batch.connector.tenant, batch.class), &rows, &known).await
 }
 
 async fn write_refreshes(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
@@ -413,7 +380,7 @@ async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite<'_>) ->
         id += 1;
     }
     let (source, params) = bulk.source(conn.dialect(), "b", 3);
-    let cast = if conn.dialect() == crate::dialect::Dialect::Postgres { "::bigint" } else { "" };
+    let cast = conn.dialect().cast_int();
     let sql = format!(
         "INSERT INTO change (id, asset, run, at, cause, before) SELECT b.id, b.asset, $1{cast}, $2{cast}, b.cause, b.before FROM {source}"
     );
@@ -460,7 +427,7 @@ async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrit
         id += 1;
     }
     let (source, params) = bulk.source(dialect, "b", 7);
-    let (int, text) = if dialect == crate::dialect::Dialect::Postgres { ("::bigint", "::text") } else { ("", "") };
+    let (int, text) = (dialect.cast_int(), dialect.cast_text());
     let sql = format!(
         "INSERT INTO dead_letter (id, tenant, connector, stream, scope, source_key, run, at, reason, raw) \
          SELECT b.id, $1{int}, $2{int}, $3{text}, $4{int}, b.k, $5{int}, $6{int}, b.reason, b.raw FROM {source} WHERE true \
@@ -484,7 +451,7 @@ async fn write_parked(conn: &mut Conn<'_>, fence: Fence, parked: &[Parked]) -> R
         bulk.push(&[Cell::Int(record.asset), Cell::Int(record.lost.cast_signed()), Cell::Blob(&record.record)]);
     }
     let (source, params) = bulk.source(conn.dialect(), "b", 3);
-    let cast = if conn.dialect() == crate::dialect::Dialect::Postgres { "::bigint" } else { "" };
+    let cast = conn.dialect().cast_int();
     let sql = format!(
         "INSERT INTO parked (run, asset, scope, lost, record) SELECT $1{cast}, b.asset, $2{cast}, b.lost, b.record FROM {source} \
          WHERE true ON CONFLICT (run, asset) DO UPDATE SET lost = excluded.lost, record = excluded.record, scope = excluded.scope"

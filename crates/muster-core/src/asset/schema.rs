@@ -18,6 +18,17 @@ pub enum FieldType {
     Boolean,
 }
 
+/// What a text is to a reader, and so what a bare value in a query means of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextKind {
+    /// One word out of few, as a status or a country: a bare value is the whole of it. Can be counted by value.
+    Keyword,
+    /// A name or a sentence: a bare value stands somewhere in it.
+    Prose,
+    /// An identifier, read from its beginning: a bare value begins it.
+    Identifier,
+}
+
 /// How a field can be searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Search {
@@ -38,6 +49,8 @@ pub struct Field {
     pub path: &'static [&'static str],
     /// What it holds.
     pub value: FieldType,
+    /// What its text is to a reader; none where it holds no text.
+    pub text: Option<TextKind>,
     /// The token, `<class>.<target field>`.
     pub token: &'static str,
     /// The column in `search_<class>`.
@@ -69,12 +82,20 @@ pub const VENDOR_ID_TARGET: &str = "asset.assetHeader.vendorAssetId";
 /// The target of the asset's name, common to all classes.
 pub const NAME_TARGET: &str = "asset.assetDetail.name";
 
+type Holds = (FieldType, Option<TextKind>);
+const KEYWORD: Holds = (FieldType::Text, Some(TextKind::Keyword));
+const PROSE: Holds = (FieldType::Text, Some(TextKind::Prose));
+const IDENTIFIER: Holds = (FieldType::Text, Some(TextKind::Identifier));
+const INTEGER: Holds = (FieldType::Integer, None);
+const TIME: Holds = (FieldType::Time, None);
+
 macro_rules! field {
-    ($class:ident, [$($key:literal),+], $value:ident, $token:literal, $column:literal, $search:ident) => {
+    ($class:ident, [$($key:literal),+], $holds:ident, $token:literal, $column:literal, $search:ident) => {
         Field {
             class: Class::$class,
             path: &[$($key),+],
-            value: FieldType::$value,
+            value: $holds.0,
+            text: $holds.1,
             token: $token,
             column: $column,
             search: Search::$search,
@@ -84,19 +105,19 @@ macro_rules! field {
 
 /// All fields, grouped by class, in the order in which documents show them.
 pub static FIELDS: &[Field] = &[
-    field!(User, ["userAssetClass", "id"], Text, "user.id", "id", Scanned),
-    field!(User, ["userAssetClass", "name"], Text, "user.name", "name", IndexedAndSubstring),
-    field!(User, ["userAssetClass", "email"], Text, "user.email", "email", IndexedAndSubstring),
-    field!(User, ["userAssetClass", "firstName"], Text, "user.firstName", "first_name", Scanned),
-    field!(User, ["userAssetClass", "lastName"], Text, "user.lastName", "last_name", Scanned),
-    field!(User, ["userAssetClass", "displayName"], Text, "user.displayName", "display_name", Scanned),
-    field!(User, ["userAssetClass", "phone"], Text, "user.phone", "phone", Scanned),
-    field!(User, ["userAssetClass", "jobTitle"], Text, "user.jobTitle", "job_title", Scanned),
-    field!(User, ["userAssetClass", "activationDate"], Time, "user.activationDate", "activation_date", Scanned),
+    field!(User, ["userAssetClass", "id"], IDENTIFIER, "user.id", "id", Scanned),
+    field!(User, ["userAssetClass", "name"], PROSE, "user.name", "name", IndexedAndSubstring),
+    field!(User, ["userAssetClass", "email"], PROSE, "user.email", "email", IndexedAndSubstring),
+    field!(User, ["userAssetClass", "firstName"], PROSE, "user.firstName", "first_name", Scanned),
+    field!(User, ["userAssetClass", "lastName"], PROSE, "user.lastName", "last_name", Scanned),
+    field!(User, ["userAssetClass", "displayName"], PROSE, "user.displayName", "display_name", Scanned),
+    field!(User, ["userAssetClass", "phone"], PROSE, "user.phone", "phone", Scanned),
+    field!(User, ["userAssetClass", "jobTitle"], KEYWORD, "user.jobTitle", "job_title", Scanned),
+    field!(User, ["userAssetClass", "activationDate"], TIME, "user.activationDate", "activation_date", Scanned),
     field!(
         User,
         ["userAssetClass", "lastSuccessfulLoginAt"],
-        Time,
+        TIME,
         "user.lastSuccessfulLoginAt",
         "last_login",
         Indexed
@@ -104,7 +125,7 @@ pub static FIELDS: &[Field] = &[
     field!(
         User,
         ["userAssetClass", "passwordLastChangedAt"],
-        Time,
+        TIME,
         "user.passwordLastChangedAt",
         "password_changed",
         Scanned
@@ -112,7 +133,7 @@ pub static FIELDS: &[Field] = &[
     field!(
         User,
         ["userAssetClass", "accountExpirationAt"],
-        Time,
+        TIME,
         "user.accountExpirationAt",
         "account_expiration",
         Scanned
@@ -120,7 +141,7 @@ pub static FIELDS: &[Field] = &[
     field!(
         User,
         ["userAssetClass", "failedPasswordAttemptCount"],
-        Integer,
+        INTEGER,
         "user.failedPasswordAttemptCount",
         "failed_passwords",
         Scanned
@@ -128,16 +149,16 @@ pub static FIELDS: &[Field] = &[
     field!(
         User,
         ["userAssetClass", "lastFailedPasswordAttemptAt"],
-        Time,
+        TIME,
         "user.lastFailedPasswordAttemptAt",
         "last_failed_password",
         Scanned
     ),
-    field!(User, ["userAssetClass", "currentAddress", "city"], Text, "user.currentAddress.city", "city", Scanned),
+    field!(User, ["userAssetClass", "currentAddress", "city"], KEYWORD, "user.currentAddress.city", "city", Scanned),
     field!(
         User,
         ["userAssetClass", "currentAddress", "country"],
-        Text,
+        KEYWORD,
         "user.currentAddress.country",
         "country",
         Scanned
@@ -145,7 +166,7 @@ pub static FIELDS: &[Field] = &[
     field!(
         User,
         ["userAssetClass", "currentAddress", "streetAddress"],
-        Text,
+        PROSE,
         "user.currentAddress.streetAddress",
         "street_address",
         Scanned
@@ -153,25 +174,46 @@ pub static FIELDS: &[Field] = &[
     field!(
         User,
         ["userAssetClass", "currentAddress", "state"],
-        Text,
+        KEYWORD,
         "user.currentAddress.state",
         "address_state",
         Scanned
     ),
-    field!(User, ["userAssetClass", "status"], Text, "user.status", "status", Indexed),
-    field!(User, ["userAssetClass", "accountName"], Text, "user.accountName", "account_name", IndexedAndSubstring),
-    field!(User, ["userAssetClass", "userPrincipalName"], Text, "user.userPrincipalName", "principal_name", Scanned),
-    field!(User, ["userAssetClass", "department"], Text, "user.department", "department", Scanned),
-    field!(User, ["userAssetClass", "primaryGroupId"], Integer, "user.primaryGroupId", "primary_group", Indexed),
-    field!(Group, ["groupAssetClass", "id"], Text, "group.id", "id", Scanned),
-    field!(Group, ["groupAssetClass", "name"], Text, "group.name", "name", IndexedAndSubstring),
-    field!(Group, ["groupAssetClass", "displayName"], Text, "group.displayName", "display_name", Scanned),
-    field!(Group, ["groupAssetClass", "description"], Text, "group.description", "description", Scanned),
-    field!(Group, ["groupAssetClass", "type"], Text, "group.type", "type", Indexed),
-    field!(Group, ["groupAssetClass", "visibility"], Text, "group.visibility", "visibility", Indexed),
-    field!(Group, ["groupAssetClass", "accountName"], Text, "group.accountName", "account_name", IndexedAndSubstring),
-    field!(Group, ["groupAssetClass", "email"], Text, "group.email", "email", Scanned),
-    field!(Container, ["containerAssetClass", "name"], Text, "container.name", "name", Scanned),
+    field!(User, ["userAssetClass", "status"], KEYWORD, "user.status", "status", Indexed),
+    field!(
+        User,
+        ["userAssetClass", "accountName"],
+        IDENTIFIER,
+        "user.accountName",
+        "account_name",
+        IndexedAndSubstring
+    ),
+    field!(
+        User,
+        ["userAssetClass", "userPrincipalName"],
+        IDENTIFIER,
+        "user.userPrincipalName",
+        "principal_name",
+        Scanned
+    ),
+    field!(User, ["userAssetClass", "department"], KEYWORD, "user.department", "department", Scanned),
+    field!(User, ["userAssetClass", "primaryGroupId"], INTEGER, "user.primaryGroupId", "primary_group", Indexed),
+    field!(Group, ["groupAssetClass", "id"], IDENTIFIER, "group.id", "id", Scanned),
+    field!(Group, ["groupAssetClass", "name"], PROSE, "group.name", "name", IndexedAndSubstring),
+    field!(Group, ["groupAssetClass", "displayName"], PROSE, "group.displayName", "display_name", Scanned),
+    field!(Group, ["groupAssetClass", "description"], PROSE, "group.description", "description", Scanned),
+    field!(Group, ["groupAssetClass", "type"], KEYWORD, "group.type", "type", Indexed),
+    field!(Group, ["groupAssetClass", "visibility"], KEYWORD, "group.visibility", "visibility", Indexed),
+    field!(
+        Group,
+        ["groupAssetClass", "accountName"],
+        IDENTIFIER,
+        "group.accountName",
+        "account_name",
+        IndexedAndSubstring
+    ),
+    field!(Group, ["groupAssetClass", "email"], PROSE, "group.email", "email", Scanned),
+    field!(Container, ["containerAssetClass", "name"], PROSE, "container.name", "name", Scanned),
 ];
 
 /// The fields of one class.

@@ -91,3 +91,6 @@ CREATE TABLE dead_letter (
   source_key TEXT COLLATE "C" NOT NULL, run BIGINT NOT NULL, at BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, raw BYTEA NOT NULL,
   UNIQUE (tenant, connector, stream, source_key)
 );
+
+-- Which search tables there are: they are drawn from the registry of fields, and made anew when it changes.
+CREATE TABLE search_schema (id BIGINT PRIMARY KEY, fingerprint BYTEA NOT NULL);

@@ -91,3 +91,6 @@ CREATE TABLE dead_letter (
   source_key TEXT NOT NULL, run INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, raw BLOB NOT NULL,
   UNIQUE (tenant, connector, stream, source_key)
 ) STRICT;
+
+-- Which search tables there are: they are drawn from the registry of fields, and made anew when it changes.
+CREATE TABLE search_schema (id INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL) STRICT;

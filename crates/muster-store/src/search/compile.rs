@@ -1,0 +1,239 @@
+//! From a query's meaning to a condition in SQL.
+//!
+//! A test of a missing value is NULL here, not false. `and`, `or` and WHERE treat the two alike, and `not` is written
+//! `IS NOT TRUE`, which treats them alike too: so two-valued logic needs no guard around each test, and indexes serve.
+
+use muster_core::query::tokens::{self, Target};
+use muster_core::query::{End, Expression, Interval, Presence, Query, Test, TextTest, constant};
+
+use super::candidates::candidates;
+use super::schema::text_table;
+use super::{Bind, Dialect, View};
+
+/// A condition over `a` (asset), `s` (its search table) and, where it says so, `c` (its connector).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// The condition; it begins with the tenant (P11).
+    pub sql_where: String,
+    /// What its placeholders stand for, in their order.
+    pub binds: Vec<Bind>,
+    /// Whether it asks `c`.
+    pub connector: bool,
+    /// Whether SQLite finds the assets by its substring index. `s` must be read `NOT INDEXED` then, which leaves its key:
+    /// without figures the planner would walk the tenant's whole index instead.
+    pub by_substring: bool,
+}
+
+/// Compiles a query for one class; its placeholders begin at `$first`.
+pub fn compile(query: &Query, view: &View, first: usize) -> Compiled {
+    let mut compiler = Compiler { view, first, binds: Vec::new(), connector: false };
+    let tenant = compiler.bind(Bind::Number(view.tenant));
+    let mut sql_where = format!("a.tenant = {tenant} AND s.tenant = {tenant}");
+    let mut by_substring = false;
+    if !query.selects(view.class) {
+        sql_where.push_str(" AND 1 = 0");
+    } else if constant(query.expression(), view.class) != Some(true) {
+        if let Some(ids) = compiler.candidate_ids(query.expression()) {
+            sql_where.push_str(" AND ");
+            sql_where.push_str(&ids);
+            by_substring = true;
+        }
+        sql_where.push_str(" AND ");
+        sql_where.push_str(&compiler.expression(query.expression()));
+    }
+    Compiled { sql_where, binds: compiler.binds, connector: compiler.connector, by_substring }
+}
+
+struct Compiler<'a> {
+    view: &'a View,
+    first: usize,
+    binds: Vec<Bind>,
+    connector: bool,
+}
+
+impl Compiler<'_> {
+    fn bind(&mut self, bind: Bind) -> String {
+        self.binds.push(bind);
+        format!("${}", self.first + self.binds.len() - 1)
+    }
+
+    fn text(&mut self, text: impl Into<String>) -> String {
+        self.bind(Bind::Text(text.into()))
+    }
+
+    fn candidate_ids(&mut self, expression: &Expression) -> Option<String> {
+        if self.view.dialect != Dialect::Sqlite {
+            return None;
+        }
+        let table = text_table(self.view.class);
+        let mut selects = Vec::new();
+        for (column, pattern) in candidates(expression, self.view.class)? {
+            selects.push(format!("SELECT rowid FROM {table} WHERE {column} LIKE {}", self.text(pattern)));
+        }
+        Some(format!("s.asset_id IN ({})", selects.join(" UNION ")))
+    }
+
+    fn expression(&mut self, expression: &Expression) -> String {
+        match constant(expression, self.view.class) {
+            Some(true) => return "1 = 1".to_owned(),
+            Some(false) => return "1 = 0".to_owned(),
+            None => {}
+        }
+        match expression {
+            Expression::All(parts) => self.joined(parts, " AND "),
+            Expression::Any(parts) => self.joined(parts, " OR "),
+            Expression::Not(inner) => format!("({} IS NOT TRUE)", self.expression(inner)),
+            Expression::Test(target, test) => self.test(*target, test),
+            Expression::FreeText(test) => {
+                let free = tokens::of_class(self.view.class).filter(|target| target.is_free_text());
+                let parts = free.map(|target| self.text_test(target, test)).collect();
+                balanced(parts, " OR ")
+            }
+        }
+    }
+
+    fn joined(&mut self, parts: &[Expression], word: &str) -> String {
+        let class = self.view.class;
+        let open = parts.iter().filter(|part| constant(part, class).is_none());
+        let parts = open.map(|part| self.expression(part)).collect();
+        balanced(parts, word)
+    }
+
+    /// The column in which a target's value stands.
+    fn column(&mut self, target: Target) -> String {
+        self.connector |= matches!(target, Target::Source | Target::Connector);
+        column(target)
+    }
+
+    fn test(&mut self, target: Target, test: &Test) -> String {
+        let column = self.column(target);
+        match test {
+            Test::Present => format!("({column} IS NOT NULL)"),
+            Test::Missing => format!("({column} IS NULL)"),
+            Test::Number(interval) => self.interval(&column, interval),
+            Test::Text(test) if matches!(target, Target::Status) => presence(test),
+            Test::Text(test) => self.text_test(target, test),
+        }
+    }
+
+    fn interval(&mut self, column: &str, interval: &Interval) -> String {
+        let now = self.view.now;
+        if let (Some(low), Some(high)) = (interval.low, interval.high)
+            && low.inclusive
+            && high.inclusive
+            && low.bound.at(now) == high.bound.at(now)
+        {
+            let number = self.bind(Bind::Number(low.bound.at(now)));
+            return format!("({column} = {number})");
+        }
+        let mut end = |end: Option<End>, strict: &str| {
+            let end = end?;
+            let number = self.bind(Bind::Number(end.bound.at(now)));
+            let equal = if end.inclusive { "=" } else { "" };
+            Some(format!("{column} {strict}{equal} {number}"))
+        };
+        let ends: Vec<String> = [end(interval.low, ">"), end(interval.high, "<")].into_iter().flatten().collect();
+        format!("({})", ends.join(" AND "))
+    }
+
+    fn text_test(&mut self, target: Target, test: &TextTest) -> String {
+        let column = self.column(target);
+        match test {
+            TextTest::Equals(values) => {
+                let values: Vec<String> = values.iter().map(|value| self.text(value)).collect();
+                match values.as_slice() {
+                    [value] => format!("({column} = {value})"),
+                    several => format!("({column} IN ({}))", several.join(", ")),
+                }
+            }
+            TextTest::StartsWith(piece) => self.starts_with(&column, piece),
+            TextTest::Contains(piece) => match self.view.dialect {
+                Dialect::Sqlite => format!("(instr({column}, {}) > 0)", self.text(piece)),
+                Dialect::Postgres => format!("({column} LIKE {})", self.text(format!("%{}%", escaped(piece)))),
+            },
+            TextTest::Pattern(pieces) => {
+                let start = match pieces.first() {
+                    Some(first) if !first.is_empty() => format!("{} AND ", self.starts_with(&column, first)),
+                    _ => String::new(),
+                };
+                let pattern: Vec<String> = pieces.iter().map(|piece| escaped(piece)).collect();
+                let pattern = self.text(pattern.join("%"));
+                // PostgreSQL escapes by a backslash unless told otherwise, and only then uses its index.
+                let escape = if self.view.dialect == Dialect::Sqlite { " ESCAPE '\\'" } else { "" };
+                format!("({start}{column} LIKE {pattern}{escape})")
+            }
+        }
+    }
+
+    /// Texts that begin with a piece are those from it up to, not with, the next text that does not. Both databases
+    /// compare UTF-8 by bytes, which is the order of code points.
+    fn starts_with(&mut self, column: &str, piece: &str) -> String {
+        let low = self.text(piece);
+        match successor(piece) {
+            Some(next) => format!("({column} >= {low} AND {column} < {})", self.text(next)),
+            None => format!("({column} >= {low})"),
+        }
+    }
+}
+
+/// The column, or expression, in which a target's value stands.
+pub(super) fn column(target: Target) -> String {
+    match target {
+        Target::Field { field, .. } => format!("s.{}", field.column),
+        Target::Source => "c.source_folded".to_owned(),
+        Target::Connector => "c.name_folded".to_owned(),
+        Target::Status => {
+            "CASE WHEN a.state = 'gone' THEN 'gone' WHEN a.missing_since IS NOT NULL THEN 'held' ELSE 'present' END"
+                .to_owned()
+        }
+        Target::Created => "a.first_seen".to_owned(),
+        Target::LastUpdated => "a.changed_at".to_owned(),
+    }
+}
+
+/// There are only three words to ask for: which of them pass is known before the database is asked.
+fn presence(test: &TextTest) -> String {
+    let passing = Presence::ALL.into_iter().filter(|presence| test.passes(presence.word()));
+    let conditions = passing.map(|presence| match presence {
+        Presence::Gone => "(a.state = 'gone')".to_owned(),
+        Presence::Held => "(a.state <> 'gone' AND a.missing_since IS NOT NULL)".to_owned(),
+        Presence::Present => "(a.state <> 'gone' AND a.missing_since IS NULL)".to_owned(),
+    });
+    balanced(conditions.collect(), " OR ")
+}
+
+/// Joins conditions as a shallow tree: SQLite bounds the depth of expressions, and a chain is as deep as it is long.
+fn balanced(mut parts: Vec<String>, word: &str) -> String {
+    while parts.len() > 1 {
+        parts = parts
+            .chunks(2)
+            .map(|pair| if pair.len() == 2 { format!("({})", pair.join(word)) } else { pair.concat() })
+            .collect();
+    }
+    parts.pop().unwrap_or_else(|| "1 = 0".to_owned())
+}
+
+/// A piece as it stands in a LIKE pattern.
+fn escaped(piece: &str) -> String {
+    let mut text = String::with_capacity(piece.len());
+    for character in piece.chars() {
+        if matches!(character, '\\' | '%' | '_') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
+}
+
+/// The least text that is greater than all that begin with this one; none where there is none.
+fn successor(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(last) = rest.chars().next_back() {
+        rest = &rest[..rest.len() - last.len_utf8()];
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            return Some(format!("{rest}{next}"));
+        }
+    }
+    None
+}

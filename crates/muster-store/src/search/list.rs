@@ -1,0 +1,214 @@
+//! Lists: a page by key, a capped count, a facet.
+
+use muster_core::asset::schema::{FieldType, SearchValue};
+use muster_core::query::Query;
+use muster_core::query::tokens::Target;
+use thiserror::Error;
+
+use super::compile::{Compiled, column, compile};
+use super::schema::table;
+use super::{Bind, Dialect, Statement, View};
+
+/// How far a capped count counts.
+const COUNT_LIMIT: i64 = 10_000;
+/// How many values a facet shows.
+pub const FACET_VALUES: u32 = 50;
+/// How long a page can be.
+const PAGE_LIMIT: u32 = 10_000;
+
+/// A list that cannot be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SearchError {
+    /// A page key made for another sort.
+    #[error("the page key belongs to a list sorted otherwise than by `{0}`")]
+    PageKey(&'static str),
+    /// A facet over something that is not a keyword of the class.
+    #[error("`{0}` cannot be counted by value: only keywords of the listed class can")]
+    Facet(&'static str),
+    /// A sort by another class's field.
+    #[error("the list cannot be sorted by `{0}`, which is another class's")]
+    Sort(&'static str),
+}
+
+/// What a list is sorted by; the asset's id decides between equals, in the same direction.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sort {
+    /// The target; none sorts by the asset's id alone.
+    pub by: Option<Target>,
+    /// Greatest first. Missing values come last either way.
+    pub descending: bool,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageKey {
+    /// The `sort_value` of its last row.
+    pub value: Option<SearchValue>,
+    /// The `id` of its last row.
+    pub id: i64,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its order.
+    pub sort: Sort,
+    /// Where the page before it ended; none is the first.
+    pub after: Option<PageKey>,
+    /// How many rows; at most 10,000.
+    pub limit: u32,
+}
+
+/// A number of assets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// How many, at least.
+    pub value: i64,
+    /// Whether these are all.
+    pub exact: bool,
+}
+
+/// How far to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// Up to 10,000; more is "10,000+".
+    Capped,
+    /// To the end.
+    Exact,
+}
+
+impl Counting {
+    /// The count that the statement's answer means.
+    pub fn count(self, answer: i64) -> Count {
+        match self {
+            Self::Capped => Count { value: answer.min(COUNT_LIMIT), exact: answer <= COUNT_LIMIT },
+            Self::Exact => Count { value: answer, exact: true },
+        }
+    }
+}
+
+/// A page: rows of `id` and `sort_value` (text, or an integer for other types), the next key being the last row's.
+///
+/// Two arms, those with a value and those without, each walk their end of the index; so missing values come last in both
+/// directions and on both databases, and no page is slower than the first.
+pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, SearchError> {
+    let mut compiled = compile(query, view, 1);
+    let by = sort_column(view, page.sort)?;
+    compiled.connector |= matches!(page.sort.by, Some(Target::Source | Target::Connector));
+    let (operator, direction) = if page.sort.descending { ("<", "DESC") } else { (">", "ASC") };
+    let from = tables(view, &compiled);
+    let mut bind = |bind| {
+        compiled.binds.push(bind);
+        format!("${}", compiled.binds.len())
+    };
+    let limit = bind(Bind::Number(i64::from(page.limit.min(PAGE_LIMIT))));
+    let after_id = page.after.as_ref().map(|key| bind(Bind::Number(key.id)));
+    let after_value = after_value(page)?.map(bind);
+    let condition = &compiled.sql_where;
+    let mut arms = Vec::new();
+    if page.after.is_none() || after_value.is_some() || page.sort.by.is_none() {
+        let after = match (&after_value, &after_id) {
+            (Some(value), Some(id)) => format!(" AND ({by}, s.asset_id) {operator} ({value}, {id})"),
+            (None, Some(id)) => format!(" AND s.asset_id {operator} {id}"),
+            _ => String::new(),
+        };
+        let present = if can_miss(page.sort) { format!(" AND {by} IS NOT NULL") } else { String::new() };
+        arms.push(format!(
+            "SELECT s.asset_id AS id, {by} AS sort_value, 0 AS arm FROM {from} WHERE {condition}{present}{after} \
+             ORDER BY {by} {direction}, s.asset_id {direction} LIMIT {limit}"
+        ));
+    }
+    if can_miss(page.sort) {
+        let after = match (&after_value, &after_id) {
+            (None, Some(id)) => format!(" AND s.asset_id {operator} {id}"),
+            _ => String::new(),
+        };
+        arms.push(format!(
+            "SELECT s.asset_id AS id, {by} AS sort_value, 1 AS arm FROM {from} WHERE {condition} AND {by} IS NULL{after} \
+             ORDER BY s.asset_id {direction} LIMIT {limit}"
+        ));
+    }
+    let sql = match arms.as_slice() {
+        [first, second] => format!(
+            "SELECT id, sort_value FROM (SELECT * FROM ({first}) AS valued UNION ALL SELECT * FROM ({second}) AS missing) \
+             AS listed ORDER BY arm, sort_value {direction}, id {direction} LIMIT {limit}"
+        ),
+        _ => arms.concat(),
+    };
+    Ok(Statement { sql, binds: compiled.binds })
+}
+
+/// A count of what a query selects: one row, one integer, for [`Counting::count`].
+pub fn count(query: &Query, view: &View, counting: Counting) -> Statement {
+    let compiled = compile(query, view, 1);
+    let from = tables(view, &compiled);
+    let Compiled { sql_where, mut binds, .. } = compiled;
+    let sql = match counting {
+        Counting::Exact => format!("SELECT COUNT(*) FROM {from} WHERE {sql_where}"),
+        Counting::Capped => {
+            binds.push(Bind::Number(COUNT_LIMIT + 1));
+            let limit = binds.len();
+            format!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM {from} WHERE {sql_where} LIMIT ${limit}) AS counted")
+        }
+    };
+    Statement { sql, binds }
+}
+
+/// How often each value of a keyword occurs among what a query selects: rows of `value`, folded, and `assets`; the most
+/// frequent first, [`FACET_VALUES`] at most, missing values left out.
+pub fn facet(query: &Query, view: &View, target: Target) -> Result<Statement, SearchError> {
+    use muster_core::asset::schema::TextKind;
+    let owned = target.class().is_none_or(|class| class == view.class);
+    if target.text() != Some(TextKind::Keyword) || !owned {
+        return Err(SearchError::Facet(target.token()));
+    }
+    let mut compiled = compile(query, view, 1);
+    compiled.connector |= matches!(target, Target::Source);
+    let (by, from, condition) = (column(target), tables(view, &compiled), &compiled.sql_where);
+    let sql = format!(
+        "SELECT value, COUNT(*) AS assets FROM (SELECT {by} AS value FROM {from} WHERE {condition} AND {by} IS NOT NULL) \
+         AS valued GROUP BY value ORDER BY assets DESC, value LIMIT {FACET_VALUES}"
+    );
+    Ok(Statement { sql, binds: compiled.binds })
+}
+
+/// The tables of a condition. SQLite is told to begin with the search table, which has the indexes; it keeps no figures
+/// by which to find that out.
+fn tables(view: &View, compiled: &Compiled) -> String {
+    let join = match view.dialect {
+        Dialect::Sqlite => "CROSS JOIN",
+        Dialect::Postgres => "JOIN",
+    };
+    let indexed = if compiled.by_substring { " NOT INDEXED" } else { "" };
+    let mut from = format!("{} AS s{indexed} {join} asset AS a ON a.id = s.asset_id", table(view.class));
+    if compiled.connector {
+        from.push_str(&format!(" {join} connector AS c ON c.id = a.connector"));
+    }
+    from
+}
+
+fn sort_column(view: &View, sort: Sort) -> Result<String, SearchError> {
+    match sort.by {
+        None => Ok("s.asset_id".to_owned()),
+        Some(target) if target.class().is_none_or(|class| class == view.class) => Ok(column(target)),
+        Some(target) => Err(SearchError::Sort(target.token())),
+    }
+}
+
+/// Only fields can be missing.
+fn can_miss(sort: Sort) -> bool {
+    matches!(sort.by, Some(Target::Field { .. }))
+}
+
+/// The value of the key, which must be of the sort's type: keys come from outside.
+fn after_value(page: &Page) -> Result<Option<Bind>, SearchError> {
+    let (Some(target), Some(key)) = (page.sort.by, &page.after) else { return Ok(None) };
+    match (&key.value, target.value()) {
+        (Some(SearchValue::Text(text)), FieldType::Text) if !text.contains('\0') => Ok(Some(Bind::Text(text.clone()))),
+        (Some(SearchValue::Number(number)), FieldType::Integer | FieldType::Time | FieldType::Boolean) => {
+            Ok(Some(Bind::Number(*number)))
+        }
+        (None, _) if can_miss(page.sort) => Ok(None),
+        _ => Err(SearchError::PageKey(target.token())),
+    }
+}

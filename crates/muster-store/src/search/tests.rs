@@ -1,0 +1,5 @@
+mod agree;
+mod cases;
+mod lists;
+mod plans;
+mod store;

@@ -1,0 +1,127 @@
+//! Which indexes serve, by the plans that SQLite makes.
+
+use muster_core::asset::Class;
+use muster_core::asset::schema::SearchValue;
+use muster_core::query::{Query, tokens};
+
+use super::super::*;
+use super::store::{Store, at};
+
+fn plan(statement: Statement) -> String {
+    let mut store = Store::sqlite();
+    let explained = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), binds: statement.binds };
+    let line = |row: Vec<Option<SearchValue>>| match row.last() {
+        Some(Some(SearchValue::Text(text))) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    store.cells(&explained).into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn listed(text: &str, by: Option<&str>) -> String {
+    let view = View { dialect: Dialect::Sqlite, tenant: 1, class: Class::User, now: at("2024-04-01T00:00:00Z") };
+    let by = by.and_then(|token| tokens::all().find(|target| target.token() == token));
+    let query = Query::parse(text, Some(Class::User)).unwrap();
+    plan(page(&query, &view, &Page { sort: Sort { by, descending: true }, after: None, limit: 50 }).unwrap())
+}
+
+fn counted(text: &str) -> String {
+    let view = View { dialect: Dialect::Sqlite, tenant: 1, class: Class::User, now: at("2024-04-01T00:00:00Z") };
+    plan(count(&Query::parse(text, Some(Class::User)).unwrap(), &view, Counting::Exact))
+}
+
+#[test]
+fn indexed_tokens_are_found_by_their_index() {
+    insta::assert_snapshot!(listed("status:DISABLED", None), @r"
+    SEARCH s USING COVERING INDEX search_user_status (tenant=? AND status=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("name:adm*", None), @r"
+    SEARCH s USING COVERING INDEX search_user_name (tenant=? AND name>? AND name<?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    USE TEMP B-TREE FOR ORDER BY
+    ");
+    insta::assert_snapshot!(listed("name:\"minis\"", None), @r"
+    SEARCH s USING INTEGER PRIMARY KEY (rowid=?)
+    LIST SUBQUERY 1
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L0
+    CREATE BLOOM FILTER
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("minis", None), @r"
+    SEARCH s USING INTEGER PRIMARY KEY (rowid=?)
+    LIST SUBQUERY 3
+    COMPOUND QUERY
+    LEFT-MOST SUBQUERY
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L0
+    UNION USING TEMP B-TREE
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L1
+    UNION USING TEMP B-TREE
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L2
+    CREATE BLOOM FILTER
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("minis and status:ACTIVE", None), @r"
+    SEARCH s USING INTEGER PRIMARY KEY (rowid=?)
+    LIST SUBQUERY 3
+    COMPOUND QUERY
+    LEFT-MOST SUBQUERY
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L0
+    UNION USING TEMP B-TREE
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L1
+    UNION USING TEMP B-TREE
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L2
+    CREATE BLOOM FILTER
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("name:\"minis\" or email:\"minis\"", None), @r"
+    SEARCH s USING INTEGER PRIMARY KEY (rowid=?)
+    LIST SUBQUERY 2
+    COMPOUND QUERY
+    LEFT-MOST SUBQUERY
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L0
+    UNION USING TEMP B-TREE
+    SCAN search_user_text VIRTUAL TABLE INDEX 0:L1
+    CREATE BLOOM FILTER
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("name:\"minis\" or status:ACTIVE", None), @r"
+    SEARCH s USING INDEX search_user_tenant (tenant=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("name:\"minis\" and accountName:'x'", None), @r"
+    SEARCH s USING INDEX search_user_account_name (tenant=? AND account_name=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("mi", None), @r"
+    SEARCH s USING INDEX search_user_tenant (tenant=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("", None), @r"
+    SEARCH s USING COVERING INDEX search_user_tenant (tenant=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("inventory.status:held", None), @r"
+    SEARCH s USING COVERING INDEX search_user_tenant (tenant=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(counted("mi"), @r"
+    SEARCH s USING INDEX search_user_primary_group (tenant=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+    insta::assert_snapshot!(listed("", Some("user.name")), @r"
+    CO-ROUTINE listed
+    COMPOUND QUERY
+    LEFT-MOST SUBQUERY
+    CO-ROUTINE valued
+    SEARCH s USING COVERING INDEX search_user_name (tenant=? AND name>?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    SCAN valued
+    UNION ALL
+    CO-ROUTINE missing
+    SEARCH s USING COVERING INDEX search_user_name (tenant=? AND name=?)
+    SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
+    SCAN missing
+    SCAN listed
+    USE TEMP B-TREE FOR ORDER BY
+    ");
+}
