@@ -34,6 +34,14 @@ impl Dialect {
         }
     }
 
+    /// The digits behind the last hyphen of `u.external_id`: a security identifier's relative id.
+    pub(crate) fn last_number(self) -> &'static str {
+        match self {
+            Self::Sqlite => "substr(u.external_id, length(rtrim(u.external_id, '0123456789')) + 1)",
+            Self::Postgres => "substring(u.external_id from '[0-9]*$')",
+        }
+    }
+
     /// The type of 64-bit integers in arrays and casts.
     pub(crate) fn array_type(self, kind: crate::sql::ColumnKind) -> &'static str {
         use crate::sql::ColumnKind::{Blob, Int, Text};

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Sync(SyncArguments),
     /// Checks, tests and tries transform maps.
     Map(MapArguments),
+    /// Asks the inventory.
+    Query(QueryArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
 }
@@ -101,6 +103,60 @@ pub(crate) struct ShowArguments {
     pub(crate) map: String,
 }
 
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people.
+    Table,
+    /// A document a line.
+    Json,
+    /// Comma-separated values, RFC 4180.
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArguments {
+    /// What to look for, such as `user.status:DISABLED and user.name:smith`; everything where empty.
+    #[arg(value_name = "QUERY", default_value = "")]
+    pub(crate) query: String,
+    /// The store.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Lists only this class: user or group. Tokens may then stand without it, as in `status:DISABLED`.
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// How the list is printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// The token to sort by; assets without a value come last.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) sort: Option<String>,
+    /// Greatest first.
+    #[arg(long, requires = "sort")]
+    pub(crate) descending: bool,
+    /// How many assets of each class at the most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u32,
+    /// Goes on after a page: the text that the page before ended with. Needs `--class` or a query of one class.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) after: Option<String>,
+    /// Counts to the end instead of to 10,000.
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Counts the values of a keyword instead of listing assets, such as `user.status`.
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["sort", "after"])]
+    pub(crate) facet: Option<String>,
+    /// Adds each asset's history, newest first (with `--format json`).
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Adds memberships: the groups of users and groups, the members of groups, nested ones too (with `--format json`).
+    #[arg(long)]
+    pub(crate) memberships: bool,
+    /// Adds for each value the map, its version and the source attributes it comes from (with `--format json`).
+    #[arg(long)]
+    pub(crate) provenance: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     /// The store.
@@ -109,4 +165,7 @@ pub(crate) struct DoctorArguments {
     /// Prints only the digest of the truth: equal digests, same truth.
     #[arg(long)]
     pub(crate) digest: bool,
+    /// Prints the ledger of a run: its number, or `last`.
+    #[arg(long, value_name = "RUN", conflicts_with = "digest")]
+    pub(crate) run: Option<String>,
 }

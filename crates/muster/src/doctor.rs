@@ -5,16 +5,19 @@ use std::process::ExitCode;
 use muster_core::clock::Instant;
 
 use crate::cli::DoctorArguments;
+use crate::console::say_line;
 use crate::failure::Failure;
 use crate::state;
 
-#[expect(clippy::print_stdout, reason = "what the doctor finds is the data of this command")]
 pub(crate) async fn run(arguments: &DoctorArguments, json: bool) -> Result<ExitCode, Failure> {
     let state = state::open_existing(&arguments.state).await?;
     let store = &state.store;
     if arguments.digest {
-        println!("{}", store.digest().await?);
+        say_line(store.digest().await?);
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(run) = &arguments.run {
+        return ledger(store, run, json).await;
     }
     let mut found = Vec::new();
     for connector in store.connectors().await? {
@@ -41,9 +44,38 @@ pub(crate) async fn run(arguments: &DoctorArguments, json: bool) -> Result<ExitC
         );
     }
     if json {
-        println!("{}", serde_json::Value::Array(found));
+        say_line(serde_json::Value::Array(found));
     } else {
-        println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
+        say_line(serde_json::to_string_pretty(&found).unwrap_or_default());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the ledger of a run.
+async fn ledger(store: &muster_store::Store, run: &str, json: bool) -> Result<ExitCode, Failure> {
+    for connector in store.connectors().await? {
+        let runs = store.latest_runs(&connector, 1000).await?;
+        let found = if run == "last" { runs.first() } else { runs.iter().find(|known| known.id.to_string() == run) };
+        let Some(found) = found else { continue };
+        let ledger: Vec<_> =
+            store.run_scopes(&connector, found.id).await?.into_iter().map(|(_, line, _)| line).collect();
+        if json {
+            say_line(format_args!(
+                "{}",
+                serde_json::json!({ "connector": connector.name, "run": found.id, "result": found.result, "notes": found.notes, "ledger": ledger })
+            ));
+        } else {
+            say_line(format_args!(
+                "run {} of `{}`, as of {}: {}",
+                found.id,
+                connector.name,
+                found.as_of,
+                found.result.map_or("unfinished", muster_core::run::RunResult::word)
+            ));
+            crate::output::print_ledger(&ledger);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::usage(anyhow::anyhow!("there is no run `{run}`"))
+        .with_hint("`muster doctor --state DIR` lists the runs"))
 }

@@ -2,13 +2,16 @@
 
 mod cli;
 mod connector_file;
+mod console;
 mod doctor;
 mod failure;
 mod maps;
 mod output;
 mod progress;
+mod query;
 mod state;
 mod sync;
+mod table;
 
 use std::process::ExitCode;
 
@@ -43,6 +46,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Sync(arguments) => sync::sync(arguments, cli.json).await,
         Command::Map(arguments) => maps::run(arguments, cli.json),
+        Command::Query(arguments) => query::run(arguments, cli.json).await,
         Command::Doctor(arguments) => doctor::run(arguments, cli.json).await,
     }
 }

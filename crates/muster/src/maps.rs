@@ -11,6 +11,7 @@ use muster_core::map::{self, MapFile};
 use muster_core::model::StreamModel;
 
 use crate::cli::{MapArguments, MapCommand, MapFiles, PreviewArguments, ShowArguments};
+use crate::console::{say, say_line};
 use crate::failure::{COMPLETE, FAILED, Failure};
 
 /// A map's text, where it came from, and the stream it is for.
@@ -63,7 +64,6 @@ fn parse(found: &Found) -> Result<(MapFile, Arc<StreamModel>), Failure> {
     Ok((file, streams))
 }
 
-#[expect(clippy::print_stdout, reason = "the findings are the data of this command")]
 fn lint(files: &MapFiles, json: bool) -> Result<ExitCode, Failure> {
     let mut errors = 0;
     for found in all(files)? {
@@ -73,22 +73,21 @@ fn lint(files: &MapFiles, json: bool) -> Result<ExitCode, Failure> {
         for lint in &lints {
             if json {
                 let severity = if lint.code.is_error() { "error" } else { "warning" };
-                println!(
+                say_line(format_args!(
                     "{}",
                     serde_json::json!({ "map": found.shown, "code": lint.code.word(), "severity": severity, "line": lint.line, "column": lint.column, "message": lint.message })
-                );
+                ));
             } else {
-                println!("{}:{lint}", found.shown);
+                say_line(format_args!("{}:{lint}", found.shown));
             }
         }
         if !json && lints.is_empty() {
-            println!("{}: nothing to say", found.shown);
+            say_line(format_args!("{}: nothing to say", found.shown));
         }
     }
     Ok(ExitCode::from(if errors == 0 { COMPLETE } else { FAILED }))
 }
 
-#[expect(clippy::print_stdout, reason = "the outcome is the data of this command")]
 fn test(files: &MapFiles, json: bool) -> Result<ExitCode, Failure> {
     let mut failed = 0;
     for found in all(files)? {
@@ -101,10 +100,10 @@ fn test(files: &MapFiles, json: bool) -> Result<ExitCode, Failure> {
         let passed = file.cases.len() - failures.len();
         if json {
             let failures: Vec<_> = failures.iter().map(|failure| serde_json::json!({ "case": failure.case, "line": failure.line, "message": failure.message })).collect();
-            println!("{}", serde_json::json!({ "map": found.shown, "passed": passed, "failed": failures }));
+            say_line(serde_json::json!({ "map": found.shown, "passed": passed, "failed": failures }));
         } else {
-            println!("{}: {passed} cases passed, {} failed", found.shown, failures.len());
-            failures.iter().for_each(|failure| println!("  {failure}"));
+            say_line(format_args!("{}: {passed} cases passed, {} failed", found.shown, failures.len()));
+            failures.iter().for_each(|failure| say_line(format_args!("  {failure}")));
         }
     }
     Ok(ExitCode::from(if failed == 0 { COMPLETE } else { FAILED }))
@@ -117,18 +116,16 @@ fn find(name: &str) -> Result<Found, Failure> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the map is the data of this command")]
 fn show(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
     let known: Vec<_> = defaults().iter().map(|found| format!("`{}`", found.shown)).collect();
     let found = defaults().into_iter().find(|found| found.shown == arguments.map).ok_or_else(|| {
         Failure::usage(anyhow!("there is no default map `{}`", arguments.map))
             .with_hint(format!("one of {}", known.join(", ")))
     })?;
-    print!("{}", found.text);
+    say(&found.text);
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the preview is the data of this command")]
 fn preview(arguments: &PreviewArguments, json: bool) -> Result<ExitCode, Failure> {
     let found = find(&arguments.map)?;
     let (_, model) = parse(&found)?;
@@ -170,6 +167,6 @@ fn preview(arguments: &PreviewArguments, json: bool) -> Result<ExitCode, Failure
         "recheckAt": mapped.recheck_at.map(Instant::to_rfc3339),
     });
     let text = if json { document.to_string() } else { serde_json::to_string_pretty(&document).unwrap_or_default() };
-    println!("{text}");
+    say_line(format_args!("{text}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ use muster_store::{ConnectorRow, NewConnector, Store};
 
 use crate::cli::SyncArguments;
 use crate::connector_file::{self, ConnectorFile};
+use crate::console::say_line;
 use crate::failure::{COMPLETE, FAILED, Failure, PARTIAL};
 use crate::output::{self, Sink};
 use crate::{progress, state};
@@ -36,10 +37,9 @@ struct Steps {
 }
 
 impl StepSink for Steps {
-    #[expect(clippy::print_stdout, reason = "the steps are the data of this command")]
     fn step(&self, step: Step) {
         if self.json {
-            println!("{}", serde_json::to_string(&step).unwrap_or_default());
+            say_line(serde_json::to_string(&step).unwrap_or_default());
             return;
         }
         let sign = match step.outcome {
@@ -47,9 +47,9 @@ impl StepSink for Steps {
             StepOutcome::Failed => "FAILED ",
             StepOutcome::Skipped => "skipped",
         };
-        println!("{sign} {:<12} {}", step.name, step.message);
+        say_line(format_args!("{sign} {:<12} {}", step.name, step.message));
         if let Some(remedy) = &step.remedy {
-            println!("        {:<12} remedy: {remedy}", "");
+            say_line(format_args!("        {:<12} remedy: {remedy}", ""));
         }
     }
 }
