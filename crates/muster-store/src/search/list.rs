@@ -114,7 +114,7 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
         };
         let present = if can_miss(page.sort) { format!(" AND {by} IS NOT NULL") } else { String::new() };
         arms.push(format!(
-            "SELECT s.asset_id AS id, {by} AS sort_value, 0 AS arm FROM {from} WHERE {condition}{present}{after} \
+            "SELECT s.asset_id AS id, {by} AS sort_value FROM {from} WHERE {condition}{present}{after} \
              ORDER BY {by} {direction}, s.asset_id {direction} LIMIT {limit}"
         ));
     }
@@ -124,13 +124,13 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
             _ => String::new(),
         };
         arms.push(format!(
-            "SELECT s.asset_id AS id, {by} AS sort_value, 1 AS arm FROM {from} WHERE {condition} AND {by} IS NULL{after} \
+            "SELECT s.asset_id AS id, {by} AS sort_value FROM {from} WHERE {condition} AND {by} IS NULL{after} \
              ORDER BY s.asset_id {direction} LIMIT {limit}"
         ));
     }
     let sql = match arms.as_slice() {
         [first, second] => format!(
-            "SELECT id, sort_value FROM (SELECT * FROM ({first}) AS valued UNION ALL SELECT * FROM ({second}) AS missing) \
+            "SELECT id, sort_value FROM (SELECT *, 0 AS arm FROM ({first}) AS valued UNION ALL SELECT *, 1 AS arm FROM ({second}) AS missing) \
              AS listed ORDER BY arm, sort_value {direction}, id {direction} LIMIT {limit}"
         ),
         _ => arms.concat(),

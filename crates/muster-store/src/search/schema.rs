@@ -41,7 +41,8 @@ pub fn create_statements(dialect: Dialect) -> Vec<String> {
             }
         });
         // The way in where no other serves: a tenant's assets in the order of ids, which is the table's own.
-        statements.push(format!("CREATE INDEX {table}_tenant ON {table} (tenant, asset_id)"));
+        let key = if dialect == Dialect::Sqlite { "tenant" } else { "tenant, asset_id" };
+        statements.push(format!("CREATE INDEX {table}_tenant ON {table} ({key})"));
         for field in fields(class).filter(|field| field.search != Search::Scanned) {
             let column = field.column;
             statements.push(format!("CREATE INDEX {table}_{column} ON {table} (tenant, {column}, asset_id)"));

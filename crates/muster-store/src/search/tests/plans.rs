@@ -105,7 +105,7 @@ fn indexed_tokens_are_found_by_their_index() {
     SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
     ");
     insta::assert_snapshot!(counted("mi"), @r"
-    SEARCH s USING INDEX search_user_primary_group (tenant=?)
+    SEARCH s USING INDEX search_user_tenant (tenant=?)
     SEARCH a USING INTEGER PRIMARY KEY (rowid=?)
     ");
     insta::assert_snapshot!(listed("", Some("user.name")), @r"
