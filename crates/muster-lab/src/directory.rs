@@ -16,6 +16,7 @@ mod change;
 mod connection;
 mod control;
 mod controller;
+mod counts;
 mod entry;
 mod faults;
 mod filter;
@@ -23,6 +24,7 @@ mod listing;
 mod names;
 mod objects;
 mod page;
+mod people;
 mod random;
 mod resolve;
 mod root;
@@ -35,6 +37,7 @@ mod values;
 mod wire;
 mod world;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -42,7 +45,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use change::{ChangeCounts, ChangeReport, GroupCounts, MembershipCounts, Touched, UserCounts};
+pub use counts::{ChangeCounts, ChangeReport, GroupCounts, MembershipCounts, Touched, UserCounts};
 pub use faults::{At, Faults, Moving, Slow, Unreadable};
 pub use truth::{TruthClass, TruthCounts, TruthRecord};
 
@@ -191,6 +194,11 @@ impl RunningDirectory {
     /// Sets the faults, and begins to count them anew.
     pub fn set_faults(&self, faults: Faults) {
         self.control.controller.faults.set(faults);
+    }
+
+    /// How often each fault of listings has struck since the faults were set, by the fault's name.
+    pub fn struck(&self) -> BTreeMap<String, u32> {
+        self.control.controller.faults.struck()
     }
 
     /// Every object as it is.

@@ -1,5 +1,6 @@
 //! The control port: truth, change and faults over HTTP.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
-use super::change::{ChangeCounts, ChangeReport};
 use super::controller::Controller;
+use super::counts::{ChangeCounts, ChangeReport};
 use super::faults::Faults;
 
 /// How many bytes of truth wait for a slow reader.
@@ -45,6 +46,7 @@ pub(super) fn router(control: Control) -> Router {
         .route("/_lab/truth", get(truth))
         .route("/_lab/change", post(change))
         .route("/_lab/faults", get(faults).post(set_faults).delete(clear_faults))
+        .route("/_lab/struck", get(struck))
         .with_state(control)
 }
 
@@ -68,6 +70,10 @@ async fn set_faults(State(control): State<Control>, Json(faults): Json<Faults>) 
 async fn clear_faults(State(control): State<Control>) -> Json<Faults> {
     control.controller.faults.set(Faults::default());
     Json(control.controller.faults.get())
+}
+
+async fn struck(State(control): State<Control>) -> Json<BTreeMap<String, u32>> {
+    Json(control.controller.faults.struck())
 }
 
 /// Tells of every object, a line of JSON each, as fast as the client reads.

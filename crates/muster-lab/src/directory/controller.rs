@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::json;
 
-use super::change::{ChangeCounts, ChangeReport};
+use super::counts::{ChangeCounts, ChangeReport};
 use super::faults::{Board, Faults, Moving};
 use super::random::{guid, mix};
 use super::resolve::Place;

@@ -1,6 +1,6 @@
 //! What can be made to go wrong, and how often it has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Faults {
-    /// Only listings whose request holds this text, letter case aside: `class=group`, `attribute=mail`, or a base.
+    /// Only listings whose request holds this text, letter case aside. A request reads
+    /// `base=DC=… (&(objectCategory=person)(objectClass=user)) attributes=objectGUID,mail`.
     pub only: Option<String>,
     /// A page is left out; the next comes in its place.
     pub lost_page: Option<At>,
@@ -143,6 +144,13 @@ impl Board {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
+    /// How often each fault has struck since the faults were set.
+    pub(super) fn struck(&self) -> BTreeMap<String, u32> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let struck = inner.1.iter().filter(|(_, count)| **count > 0);
+        struck.map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    }
+
     /// What strikes that page of a listing; what strikes is counted. `request` is the listing in words.
     pub(super) fn strike(&self, page: u32, request: &str) -> Strikes {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,6 +204,7 @@ mod tests {
         assert!(!board.strike(1, "class=group").busy);
         assert!(board.strike(1, "class=user").busy);
         assert!(!board.strike(1, "class=user").busy);
+        assert_eq!(board.struck(), BTreeMap::from([("busy".to_owned(), 1)]));
     }
 
     #[test]

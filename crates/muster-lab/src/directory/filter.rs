@@ -169,6 +169,29 @@ impl Filter {
     }
 }
 
+/// A filter as text (RFC 4515); values that are no text as the decoder escaped them.
+pub(super) fn filter_text(filter: &LdapFilter) -> String {
+    let list = |parts: &[LdapFilter]| parts.iter().map(filter_text).collect::<String>();
+    match filter {
+        LdapFilter::And(parts) => format!("(&{})", list(parts)),
+        LdapFilter::Or(parts) => format!("(|{})", list(parts)),
+        LdapFilter::Not(part) => format!("(!{})", filter_text(part)),
+        LdapFilter::Present(name) => format!("({name}=*)"),
+        LdapFilter::Equality(name, value) | LdapFilter::Approx(name, value) => format!("({name}={value})"),
+        LdapFilter::GreaterOrEqual(name, value) => format!("({name}>={value})"),
+        LdapFilter::LessOrEqual(name, value) => format!("({name}<={value})"),
+        LdapFilter::Substring(name, pieces) => {
+            let any: String = pieces.any.iter().map(|piece| format!("{piece}*")).collect();
+            let (first, last) = (pieces.initial.as_deref().unwrap_or(""), pieces.final_.as_deref().unwrap_or(""));
+            format!("({name}={first}*{any}{last})")
+        }
+        LdapFilter::Extensible(rule) => {
+            let (name, oid) = (rule.type_.as_deref().unwrap_or(""), rule.matching_rule.as_deref().unwrap_or(""));
+            format!("({name}:{oid}:={})", rule.match_value)
+        }
+    }
+}
+
 fn any(
     world: &World,
     object: Object,

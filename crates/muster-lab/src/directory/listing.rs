@@ -9,6 +9,7 @@ use super::connection::{Connection, Controls, Next, unavailable_extension};
 use super::controller::Account;
 use super::entry::Style;
 use super::faults::{Faults, Strikes};
+use super::filter::filter_text;
 use super::page::{Limits, Page, PageEnd};
 use super::root::{put_root, put_server};
 use super::schema::Attribute;
@@ -89,7 +90,9 @@ impl Connection {
             put_server(&self.controller, id, &search.selection, &mut self.out);
             return Ok(None);
         }
-        let words = format!("{:?} {:?} {:?}", request.base, request.filter, request.attrs).to_ascii_lowercase();
+        let filter = filter_text(&request.filter);
+        let words = format!("base={} {filter} attributes={}", request.base, request.attrs.join(","));
+        let words = words.to_ascii_lowercase();
         let number = self.next_listing;
         drop(world);
         self.next_listing += 1;

@@ -1,86 +1,11 @@
 //! What a user says of itself.
 
+use super::people::{BUILT_IN_NAMES, FAMILY, GIVEN, ODD_NAMES, TITLES};
 use super::random::Draws;
 use super::schema::Attribute;
 use super::tree::{self, DEPARTMENTS, PLACES};
 use super::values::{Values, put_padded};
 use super::world::{ADMINISTRATOR, BUILT_IN, DAY, EPOCH, Object, SERVICE_ACCOUNT, State, World};
-
-const GIVEN: [&str; 24] = [
-    "María",
-    "José",
-    "Jürgen",
-    "Zoë",
-    "Anaïs",
-    "太郎",
-    "花子",
-    "John",
-    "Emily",
-    "João",
-    "Łukasz",
-    "Агата",
-    "Nguyễn",
-    "Siân",
-    "Chloé",
-    "Björn",
-    "Priya",
-    "Wei",
-    "Fatima",
-    "Olivia",
-    "Noah",
-    "Aisha",
-    "Mateo",
-    "Ingrid",
-];
-const FAMILY: [&str; 20] = [
-    "García",
-    "Müller",
-    "Lefèvre",
-    "山田",
-    "佐藤",
-    "Smith",
-    "O'Brien",
-    "da Silva",
-    "Wójcik",
-    "Иванова",
-    "Trần",
-    "Johnson",
-    "Åkesson",
-    "Patel",
-    "Chen",
-    "al-Farsi",
-    "van der Berg",
-    "Núñez",
-    "Brown",
-    "Kowalska",
-];
-const TITLES: [&str; 10] =
-    ["Engineer", "Analyst", "Manager", "Director", "Técnico", "課長", "Consultant", "Nurse", "Clerk", "VP, Sales"];
-/// Names of the first people: what breaks a reader that splits, trims or assumes ASCII.
-pub(super) const ODD_NAMES: [&str; 20] = [
-    "Doe, John",
-    "Ann \"Annie\" Lee",
-    "back\\slash",
-    "#hash first",
-    "plus+sign",
-    "semi;colon",
-    "less<than>more",
-    "equals=sign",
-    "slash/name",
-    "rocket 🚀 engineer",
-    "山田 太郎（経理）",
-    "Zoë d'Ærø",
-    " leading space",
-    "trailing space ",
-    "مرحبا",
-    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-    "(paren*star)",
-    "tab\tinside",
-    "zero\u{200b}width",
-    "İstanbul ı",
-];
-const BUILT_IN_NAMES: [(&str, u32); 4] =
-    [("Administrator", 500), ("Guest", 501), ("krbtgt", 502), ("svc-muster", 1100)];
 
 const DISABLED: i64 = 0x2;
 const LOCKED: i64 = 0x10;

@@ -39,11 +39,12 @@ async fn pages_are_lost_and_repeated() {
         assert_eq!((found.len(), distinct, code), (200, 150, Some(0)), "{page}");
     }
     let once = Some(At { pages: 0, entries: 0, times: Some(1) });
-    directory.set_faults(Faults { empty: once, only: Some("GROUP".to_owned()), ..Faults::default() });
+    directory.set_faults(Faults { empty: once, only: Some("(objectClass=GROUP)".to_owned()), ..Faults::default() });
     let mut ldap = service(&directory).await;
     assert_eq!(list(&mut ldap, SEARCH, &["1.1"], 50).await.0.len(), 200);
     assert_eq!(list(&mut ldap, (BASE, Scope::Subtree, GROUPS), &["1.1"], 50).await.0.len(), 0);
     assert!(!list(&mut ldap, (BASE, Scope::Subtree, GROUPS), &["1.1"], 50).await.0.is_empty());
+    assert_eq!(directory.struck().into_iter().collect::<Vec<_>>(), [("empty".to_owned(), 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
