@@ -1,0 +1,78 @@
+//! What people are called.
+
+pub(super) const GIVEN: [&str; 24] = [
+    "María",
+    "José",
+    "Jürgen",
+    "Zoë",
+    "Anaïs",
+    "太郎",
+    "花子",
+    "John",
+    "Emily",
+    "João",
+    "Łukasz",
+    "Агата",
+    "Nguyễn",
+    "Siân",
+    "Chloé",
+    "Björn",
+    "Priya",
+    "Wei",
+    "Fatima",
+    "Olivia",
+    "Noah",
+    "Aisha",
+    "Mateo",
+    "Ingrid",
+];
+pub(super) const FAMILY: [&str; 20] = [
+    "García",
+    "Müller",
+    "Lefèvre",
+    "山田",
+    "佐藤",
+    "Smith",
+    "O'Brien",
+    "da Silva",
+    "Wójcik",
+    "Иванова",
+    "Trần",
+    "Johnson",
+    "Åkesson",
+    "Patel",
+    "Chen",
+    "al-Farsi",
+    "van der Berg",
+    "Núñez",
+    "Brown",
+    "Kowalska",
+];
+pub(super) const TITLES: [&str; 10] =
+    ["Engineer", "Analyst", "Manager", "Director", "Técnico", "課長", "Consultant", "Nurse", "Clerk", "VP, Sales"];
+/// Names of the first people: what breaks a reader that splits, trims or assumes ASCII.
+pub(super) const ODD_NAMES: [&str; 20] = [
+    "Doe, John",
+    "Ann \"Annie\" Lee",
+    "back\\slash",
+    "#hash first",
+    "plus+sign",
+    "semi;colon",
+    "less<than>more",
+    "equals=sign",
+    "slash/name",
+    "rocket 🚀 engineer",
+    "山田 太郎（経理）",
+    "Zoë d'Ærø",
+    " leading space",
+    "trailing space ",
+    "مرحبا",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "(paren*star)",
+    "tab\tinside",
+    "zero\u{200b}width",
+    "İstanbul ı",
+];
+/// The accounts that every directory has, and their relative identifiers.
+pub(super) const BUILT_IN_NAMES: [(&str, u32); 4] =
+    [("Administrator", 500), ("Guest", 501), ("krbtgt", 502), ("svc-muster", 1100)];
