@@ -28,6 +28,7 @@ use muster_core::connector::{
 };
 use muster_core::model::DataModel;
 
+use crate::kit::ldap::Filter;
 use crate::{ConnectorType, OpenError, Settings};
 pub use config::{AssetsChoice, Config};
 use session::Session;
@@ -150,6 +151,12 @@ static SPEC: ConnectorSpec = ConnectorSpec {
 fn open(settings: &Settings) -> Result<Arc<dyn Connector>, OpenError> {
     let config = Config::read(settings)?;
     Ok(Arc::new(ActiveDirectory { config, run: Mutex::default() }))
+}
+
+/// What is asked of the directory for a stream: filter and attributes; nothing for a stream that there is not.
+pub fn asked(config: &Config, stream: &str) -> Option<(Filter, Vec<String>)> {
+    let model = MODEL.stream(stream)?;
+    Some((records::filter(stream), records::attributes(model, config)))
 }
 
 /// An Active Directory, opened with one connector's settings.
