@@ -16,6 +16,8 @@ use thiserror::Error;
 
 pub mod active_directory;
 pub mod kit;
+#[cfg(test)]
+mod testkit;
 
 /// All connector types.
 pub static REGISTRY: &[&ConnectorType] = &[&active_directory::CONNECTOR];

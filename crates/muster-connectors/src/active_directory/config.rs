@@ -228,3 +228,6 @@ fn bases(given: Option<OneOrMore>, scope: Scope) -> Result<Vec<String>, OpenErro
     }
     Ok(bases)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,12 @@ impl Connection {
         })
     }
 
+    /// How much memory the buffer takes.
+    #[cfg(test)]
+    pub(super) fn buffer_size(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The address that answered.
     pub fn peer(&self) -> Result<SocketAddr, LdapError> {
         self.stream.as_ref().ok_or(LdapError::Closed)?.socket().peer_addr().map_err(LdapError::Io)
