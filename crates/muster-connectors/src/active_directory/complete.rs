@@ -1,9 +1,10 @@
 //! Completing records that one answer did not hold: further ranges, containers that no record has named.
 
+use muster_core::link::Member;
 use muster_core::model::AttributeId;
 
 use super::read::{BATCH_BYTES, EXTENDED_DN, Job, still_wanted};
-use super::records::{Deferred, PageBuilder, Part};
+use super::records::{Deferred, MEMBERS_A_PAGE, PageBuilder, Part};
 use super::session::refused;
 use crate::kit::ldap::{Filter, LdapError, ResultCode, Scope, Search, SearchControls};
 
@@ -35,20 +36,41 @@ impl Job<'_> {
             let mut next = held.next;
             let mut first = true;
             if next != Some(0) {
-                builder.push_links(&record.key, held.id, held.members, (first, next.is_none()));
+                self.push(builder, (&record.key, held.id), held.members, (first, next.is_none()))?;
                 first = false;
             }
             while let Some(from) = next {
                 let part = self.part(builder, &record, (held.id, from))?;
                 next = part.next;
-                builder.push_links(&record.key, held.id, part.members, (first, next.is_none()));
+                self.push(builder, (&record.key, held.id), part.members, (first, next.is_none()))?;
                 first = false;
-                if builder.weight() > BATCH_BYTES {
-                    self.hand_over(builder.take())?;
-                }
             }
         }
         if builder.weight() > BATCH_BYTES { self.hand_over(builder.take()) } else { Ok(()) }
+    }
+
+    /// Adds members page by page, and hands over what is full; `ends` says whether they begin and end their set.
+    fn push(
+        &mut self,
+        builder: &mut PageBuilder,
+        (owner, id): (&str, AttributeId),
+        members: Vec<Member>,
+        ends: (bool, bool),
+    ) -> Result<(), LdapError> {
+        let mut first = ends.0;
+        let mut members = members.into_iter().peekable();
+        loop {
+            let page: Vec<Member> = members.by_ref().take(MEMBERS_A_PAGE).collect();
+            let last = members.peek().is_none();
+            builder.push_links(owner, id, page, (first, ends.1 && last));
+            first = false;
+            if builder.weight() > BATCH_BYTES {
+                self.hand_over(builder.take())?;
+            }
+            if last {
+                return Ok(());
+            }
+        }
     }
 
     /// Asks for an attribute's values from a position on.

@@ -14,7 +14,7 @@ use super::session::Knowledge;
 use crate::kit::ldap::{Entry, Filter, LdapError, Range};
 
 /// The most members of one link page.
-const MEMBERS_A_PAGE: usize = 2000;
+pub(super) const MEMBERS_A_PAGE: usize = 2000;
 
 /// Which entries are containers: what can hold users, groups and each other, and has a name worth a history.
 pub(super) fn container_filter() -> Filter {
@@ -373,24 +373,12 @@ impl PageBuilder {
         self.model.by_id(id).map(|attribute| attribute.name.as_str()).unwrap_or_default()
     }
 
-    /// Adds members of an owner to the batch, in pages; `ends` says whether they begin and whether they end the set.
+    /// Adds a page of an owner's members to the batch; `ends` says whether it begins and whether it ends the set.
     pub(super) fn push_links(&mut self, owner: &str, id: AttributeId, members: Vec<Member>, ends: (bool, bool)) {
         self.beside += weigh(&members) + owner.len();
         let kind = self.name_of(id).to_owned();
-        let page =
-            |members, first, last| LinkPage { owner: owner.to_owned(), kind: kind.clone(), first, last, members };
-        if members.len() <= MEMBERS_A_PAGE {
-            self.batch.links.push(page(members, ends.0, ends.1));
-            return;
-        }
-        let mut members = members.into_iter().peekable();
-        let mut first = ends.0;
-        while members.peek().is_some() {
-            let taken: Vec<Member> = members.by_ref().take(MEMBERS_A_PAGE).collect();
-            let last = ends.1 && members.peek().is_none();
-            self.batch.links.push(page(taken, first, last));
-            first = false;
-        }
+        let (first, last) = ends;
+        self.batch.links.push(LinkPage { owner: owner.to_owned(), kind, first, last, members });
     }
 }
 
