@@ -10,11 +10,14 @@ use std::sync::Arc;
 
 use muster_core::connector::{Connector, ConnectorSpec};
 use muster_core::model::DataModel;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
 use thiserror::Error;
 
 pub mod active_directory;
 pub mod kit;
+#[cfg(test)]
+mod testkit;
 
 /// All connector types.
 pub static REGISTRY: &[&ConnectorType] = &[&active_directory::CONNECTOR];
@@ -59,13 +62,50 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Reads a section; an absent one is empty.
+    /// Reads a section; an absent one is empty. A failure names the key it is about.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, OpenError> {
-        let value =
-            self.sections.get(name).cloned().unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new()));
-        serde_json::from_value(value).map_err(|error| {
-            OpenError::new(name, &error.to_string(), "see `docs/reference` for the keys of this connector type")
+        let remedy = "see `docs/reference` for the keys of this connector type";
+        let empty = serde_json::Map::new();
+        let keys = match self.sections.get(name) {
+            None => &empty,
+            Some(serde_json::Value::Object(keys)) => keys,
+            Some(_) => return Err(OpenError::new(name, "it is not a section with keys", remedy)),
+        };
+        let mut walk = Walk { keys: keys.iter(), value: None, key: "" };
+        T::deserialize(MapAccessDeserializer::new(&mut walk)).map_err(|error| {
+            let problem = error.to_string();
+            let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            match missing.unwrap_or(walk.key) {
+                "" => OpenError::new(name, &problem, remedy),
+                key if missing.is_some() => OpenError::new(&format!("{name}.{key}"), "it is missing", remedy),
+                key => OpenError::new(&format!("{name}.{key}"), &problem, remedy),
+            }
         })
+    }
+}
+
+/// Walks through a section's keys and remembers where it is: serde's messages do not say which key they are about.
+struct Walk<'a> {
+    keys: serde_json::map::Iter<'a>,
+    value: Option<&'a serde_json::Value>,
+    key: &'a str,
+}
+
+impl<'de> MapAccess<'de> for &mut Walk<'de> {
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
+        let Some((key, value)) = self.keys.next() else {
+            self.key = "";
+            return Ok(None);
+        };
+        self.key = key;
+        self.value = Some(value);
+        seed.deserialize(key.as_str().into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
+        seed.deserialize(self.value.take().unwrap_or(&serde_json::Value::Null))
     }
 }
 

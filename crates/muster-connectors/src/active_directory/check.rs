@@ -1,11 +1,11 @@
 //! Testing the connection: named steps, each with its remedy.
 
-use muster_core::connector::{ConnectorError, Step, StepOutcome, StepSink};
+use muster_core::connector::{ConnectorError, ErrorKind, Step, StepOutcome, StepSink};
 
 use super::records::filter;
-use super::session::{Session, explain};
+use super::session::{Session, explain, refused};
 use super::{Config, MODEL};
-use crate::kit::ldap::{Connection, DirectoryReader, Encryption, ResultCode, Search, SearchControls};
+use crate::kit::ldap::{Connection, Encryption, ResultCode, Search, SearchControls};
 
 const STEPS: [&str; 7] = ["resolve", "connect", "TLS", "bind", "base context", "read users", "read groups"];
 
@@ -62,39 +62,33 @@ fn steps(config: &Config, reporter: &mut Reporter<'_>) -> Result<(), ConnectorEr
     });
     connection.bind(&config.bind_dn, &config.password).map_err(|error| explain(error, config))?;
     reporter.passed(format!("bound as `{}`", config.bind_dn));
-    drop(connection);
-    let mut session = Session::open(config)?;
+    let mut session = Session::begin(config, connection)?;
     let bases = session.check_bases()?;
     reporter.passed(bases.iter().map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", "));
     for stream in ["users", "groups"] {
-        let message = sample(&mut session, stream, &bases)?;
-        reporter.passed(message);
+        let (message, remedy) = sample(&mut session, stream, &bases)?;
+        reporter.report(StepOutcome::Passed, message, remedy);
     }
     Ok(())
 }
 
-/// Reads the first page of a stream and says what came of it.
-fn sample(session: &mut Session, stream: &str, bases: &[String]) -> Result<String, ConnectorError> {
+/// Reads the first page of a stream and says what came of it, and what to do where that is little.
+fn sample(session: &mut Session, stream: &str, bases: &[String]) -> Result<(String, Option<String>), ConnectorError> {
     let model = MODEL.stream(stream).cloned();
-    let required: Vec<String> = model
-        .iter()
-        .flat_map(|model| &model.attributes)
-        .filter(|found| found.required)
-        .map(|found| found.name.clone())
-        .collect();
+    let attributes = model.iter().flat_map(|model| &model.attributes);
+    let required: Vec<String> = attributes.filter(|found| found.required).map(|found| found.name.clone()).collect();
     let (mut entries, mut readable, mut more) = (0_u64, 0_u64, false);
+    let config = session.config.clone();
     for base in bases {
         let search = Search {
             base: base.clone(),
-            scope: session.config.search_scope,
+            scope: config.search_scope,
             filter: filter(stream),
             attributes: required.clone(),
-            page_size: session.config.page_size.min(100),
+            page_size: config.page_size.min(100),
             controls: SearchControls::default(),
         };
-        let config = session.config.clone();
-        let ticket = session.connection.begin(&search, &[]).map_err(|error| explain(error, &config))?;
-        let end = session.connection.receive(ticket, &mut |entry| {
+        let end = session.each(&search, &[], &mut |entry| {
             if let Some(entry) = entry {
                 entries += 1;
                 readable += u64::from(required.iter().all(|name| entry.first(name).is_some()));
@@ -103,26 +97,24 @@ fn sample(session: &mut Session, stream: &str, bases: &[String]) -> Result<Strin
         });
         let end = end.map_err(|error| explain(error, &config))?;
         if end.code != ResultCode::SUCCESS {
-            let error = crate::kit::ldap::LdapError::Refused {
-                operation: format!("reading {stream}"),
-                code: end.code,
-                message: end.message,
-            };
-            return Err(explain(error, &config));
+            return Err(explain(refused(&end, format!("reading {stream}")), &config));
         }
         more |= !end.cookie.is_empty();
     }
     let count = if more { format!("{entries} or more") } else { entries.to_string() };
-    if readable < entries {
-        return Ok(format!(
-            "{count} {stream}, {} of them without a readable objectSid or objectGUID: grant the account Read Property on them",
-            entries - readable
-        ));
-    }
     if entries == 0 {
-        return Ok(format!(
-            "no {stream} below the base context: the account may lack Read Property, or the base context is too narrow"
-        ));
+        let remedy = "widen `profile.baseContext`, or grant the account Read Property below it";
+        return Ok((format!("no {stream} below the base context"), Some(remedy.to_owned())));
     }
-    Ok(format!("{count} {stream}"))
+    if readable == entries {
+        return Ok((format!("{count} {stream}"), None));
+    }
+    let remedy = format!("grant the account Read Property on {}", required.join(" and "));
+    let unreadable = entries - readable;
+    let message = format!("{count} {stream}, {unreadable} of them without a readable {}", required.join(" or "));
+    if readable > 0 {
+        return Ok((message, Some(remedy)));
+    }
+    let kind = ErrorKind::Forbidden { permission: "Read Property".to_owned() };
+    Err(ConnectorError::new(kind, format!("reading {stream}"), message).with_remedy(remedy))
 }

@@ -70,8 +70,8 @@ enum OneOrMore {
 impl Config {
     /// Reads and checks the settings.
     pub fn read(settings: &Settings) -> Result<Self, OpenError> {
-        let authentication: Authentication = settings.section("authentication")?;
-        let profile: Profile = settings.section("profile")?;
+        let authentication: Authentication = settings.section("authentication").map_err(with_help)?;
+        let profile: Profile = settings.section("profile").map_err(with_help)?;
         let host = check_host(&authentication.host)?;
         require(
             !authentication.bind_dn.trim().is_empty(),
@@ -118,12 +118,22 @@ impl Config {
     }
 }
 
+/// A key that the form knows is best explained in the form's words.
+fn with_help(error: OpenError) -> OpenError {
+    let known = super::SPEC.fields.iter().find(|field| error.field == format!("{}.{}", field.section, field.key));
+    match known {
+        Some(field) => OpenError { remedy: field.help.to_owned(), ..error },
+        None => error,
+    }
+}
+
 fn require(holds: bool, field: &str, problem: &str, remedy: &str) -> Result<(), OpenError> {
     if holds { Ok(()) } else { Err(OpenError::new(field, problem, remedy)) }
 }
 
 fn check_host(host: &str) -> Result<String, OpenError> {
     let field = "authentication.host";
+    require(!host.contains("]:"), field, "it holds a port", "give the port as `port`")?;
     let bare = host.trim().trim_start_matches('[').trim_end_matches(']');
     require(!bare.is_empty(), field, "it is empty", "give the name or address of a domain controller")?;
     require(
@@ -218,3 +228,6 @@ fn bases(given: Option<OneOrMore>, scope: Scope) -> Result<Vec<String>, OpenErro
     }
     Ok(bases)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,13 +10,16 @@
 //! A server without `highestCommittedUSN` (OpenLDAP) is read fully each time, and the ledger says so.
 
 mod check;
+mod complete;
 mod config;
+mod confirm;
 mod names;
 mod read;
 mod records;
 mod session;
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use muster_core::connector::{
@@ -25,6 +28,7 @@ use muster_core::connector::{
 };
 use muster_core::model::DataModel;
 
+use crate::kit::ldap::Filter;
 use crate::{ConnectorType, OpenError, Settings};
 pub use config::{AssetsChoice, Config};
 use session::Session;
@@ -146,29 +150,47 @@ static SPEC: ConnectorSpec = ConnectorSpec {
 
 fn open(settings: &Settings) -> Result<Arc<dyn Connector>, OpenError> {
     let config = Config::read(settings)?;
-    Ok(Arc::new(ActiveDirectory { config, session: Mutex::new(None) }))
+    Ok(Arc::new(ActiveDirectory { config, run: Mutex::default() }))
+}
+
+/// What is asked of the directory for a stream: filter and attributes; nothing for a stream that there is not.
+pub fn asked(config: &Config, stream: &str) -> Option<(Filter, Vec<String>)> {
+    let model = MODEL.stream(stream)?;
+    Some((records::filter(stream), records::attributes(model, config)))
 }
 
 /// An Active Directory, opened with one connector's settings.
 #[derive(Debug)]
 pub struct ActiveDirectory {
     config: Config,
-    /// The run's connection; taken while a scope is read, put back when it ended well.
-    session: Mutex<Option<Session>>,
+    run: Mutex<Run>,
+}
+
+/// What the reading of one scope leaves for the next.
+#[derive(Debug, Default)]
+struct Run {
+    /// The connection; taken while a scope is read, put back when it ended well.
+    session: Option<Session>,
+    /// The one controller of this run: a domain's name may stand for several.
+    controller: Option<SocketAddr>,
 }
 
 impl ActiveDirectory {
-    /// The run's session: the one there is, or a new one to the same controller.
-    fn session(&self) -> Result<Session, ConnectorError> {
-        let kept = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        match kept {
-            Some(session) => Ok(session),
-            None => Session::open(&self.config),
-        }
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, session: Session) {
-        *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(session);
+    /// The run's session: the one there is, or a new one to the same controller.
+    fn session(&self) -> Result<Session, ConnectorError> {
+        let (kept, controller) = {
+            let mut run = self.run();
+            (run.session.take(), run.controller)
+        };
+        match (kept, controller) {
+            (Some(session), _) => Ok(session),
+            (None, Some(controller)) => Session::open_at(&self.config, &[controller]),
+            (None, None) => Session::open(&self.config, None),
+        }
     }
 
     /// Lends the session to `work` on this thread; the socket is read without a runtime in between.
@@ -179,9 +201,19 @@ impl ActiveDirectory {
         tokio::task::block_in_place(|| {
             let mut session = self.session()?;
             let done = work(&mut session)?;
-            self.keep(session);
+            let mut run = self.run();
+            run.controller = Some(session.address());
+            run.session = Some(session);
             Ok(done)
         })
+    }
+
+    /// Begins a run: a new connection, and nothing remembered of the directory but which controller answered before.
+    fn begin_run(&self) -> Result<(), ConnectorError> {
+        let before = std::mem::take(&mut *self.run()).controller;
+        let session = tokio::task::block_in_place(|| Session::open(&self.config, before))?;
+        *self.run() = Run { controller: Some(session.address()), session: Some(session) };
+        Ok(())
     }
 }
 
@@ -196,6 +228,7 @@ impl Connector for ActiveDirectory {
     }
 
     async fn plan(&self) -> Result<Plan, ConnectorError> {
+        self.begin_run()?;
         self.with_session(|session| {
             let bases = session.check_bases()?;
             let mut scopes = Vec::new();
@@ -218,7 +251,7 @@ impl Connector for ActiveDirectory {
         keys: &[String],
         sink: &dyn BatchSink,
     ) -> Result<Vec<Verdict>, ConnectorError> {
-        self.with_session(|session| read::confirm(session, stream, keys, sink))
+        self.with_session(|session| confirm::confirm(session, stream, keys, sink))
     }
 
     async fn check(&self, sink: &dyn StepSink) -> bool {

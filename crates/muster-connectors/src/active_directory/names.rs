@@ -1,5 +1,7 @@
 //! Distinguished names, as far as reading needs them (RFC 4514).
 
+use std::borrow::Cow;
+
 use muster_core::fold::fold;
 
 /// Cuts a name after its first component: the component and the rest, empty for a name of one component.
@@ -21,44 +23,83 @@ pub(super) fn split(dn: &str) -> (&str, &str) {
 /// Whether every component is `type=value`.
 pub(super) fn is_dn(dn: &str) -> bool {
     let mut rest = dn;
-    let mut components = 0;
-    while !rest.is_empty() {
+    loop {
         let (component, parent) = split(rest);
         let named = component.split_once('=').is_some_and(|(name, value)| {
             let name = name.trim();
             !name.is_empty()
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-                && !value.is_empty()
+                && !value.trim().is_empty()
         });
         if !named {
             return false;
         }
+        if component.len() == rest.len() {
+            return true;
+        }
         rest = parent;
-        components += 1;
     }
-    components > 0
 }
 
-/// The name folded, blanks around separators aside: what is compared.
+/// What separates components in a key: no name holds it unescaped.
+const SEPARATOR: char = '\0';
+
+/// The name folded, without escapes and without blanks around separators: what is compared.
 pub(super) fn key(dn: &str) -> String {
     let mut key = String::with_capacity(dn.len());
     let mut rest = dn;
     while !rest.is_empty() {
         let (component, parent) = split(rest);
         if !key.is_empty() {
-            key.push(',');
+            key.push(SEPARATOR);
         }
         match component.split_once('=') {
             Some((name, value)) => {
                 key.push_str(&name.trim().to_ascii_lowercase());
                 key.push('=');
-                key.push_str(&fold(value));
+                key.push_str(&fold(&unescape(value)));
             }
             None => key.push_str(&fold(component)),
         }
         rest = parent;
     }
     key
+}
+
+/// A component's value as it is meant: RFC 4514 lets the same character stand as itself, as `\,` or as `\2C`.
+fn unescape(value: &str) -> Cow<'_, str> {
+    let trimmed = value.trim_start();
+    let inner = trimmed.strip_prefix('"').and_then(|rest| rest.trim_end().strip_suffix('"'));
+    if !trimmed.contains('\\') {
+        return Cow::Borrowed(inner.unwrap_or_else(|| trimmed.trim_end()));
+    }
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut meant = 0; // how much of it is meant, whatever blanks follow
+    let mut rest = inner.unwrap_or(trimmed).as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'\\' {
+            bytes.push(byte);
+            meant = if byte == b' ' && inner.is_none() { meant } else { bytes.len() };
+            continue;
+        }
+        let digits = rest.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match (digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()), rest.split_first()) {
+            (Some(escaped), _) => {
+                bytes.push(escaped);
+                rest = &rest[2..];
+            }
+            (None, Some((&escaped, after))) => {
+                bytes.push(escaped);
+                rest = after;
+            }
+            (None, None) => bytes.push(byte),
+        }
+        meant = bytes.len();
+    }
+    bytes.truncate(meant);
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether both name the same entry.
@@ -69,7 +110,7 @@ pub(super) fn same(left: &str, right: &str) -> bool {
 /// Whether the first lies below the second.
 pub(super) fn is_below(dn: &str, ancestor: &str) -> bool {
     let (dn, ancestor) = (key(dn), key(ancestor));
-    dn.strip_suffix(&ancestor).is_some_and(|rest| rest.ends_with(','))
+    dn.strip_suffix(&ancestor).is_some_and(|rest| rest.ends_with(SEPARATOR))
 }
 
 /// Parts an extended DN (MS-ADTS 3.1.1.3.4.1.5): `<GUID=…>;<SID=…>;DN` → GUID text and DN.
@@ -88,46 +129,4 @@ pub(super) fn extended(value: &str) -> (Option<&str>, &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn splits_at_the_first_bare_comma() {
-        for (dn, component, rest) in [
-            ("CN=a,DC=b", "CN=a", "DC=b"),
-            (r"CN=Doe\, John,OU=x,DC=b", r"CN=Doe\, John", "OU=x,DC=b"),
-            (r"CN=a\\,DC=b", r"CN=a\\", "DC=b"),
-            ("CN=\"a,b\",DC=b", "CN=\"a,b\"", "DC=b"),
-            ("DC=b", "DC=b", ""),
-            ("", "", ""),
-        ] {
-            assert_eq!(split(dn), (component, rest), "{dn}");
-        }
-    }
-
-    #[test]
-    fn tells_names_from_other_text() {
-        for good in ["DC=b", "OU=Sales, DC=muster, DC=test", r"CN=x\=y,DC=b", "CN=山田,DC=b", "2.5.4.3=x,DC=b"] {
-            assert!(is_dn(good), "{good}");
-        }
-        for bad in ["", "muster.test", "DC=a,,DC=b", "=x", "CN=,DC=b", "OU Sales=x"] {
-            assert!(!is_dn(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn below_means_below() {
-        assert!(is_below("cn=A, dc=B", "DC=b"));
-        assert!(!is_below("DC=b", "DC=b"));
-        assert!(!is_below("DC=ab", "DC=b"));
-        assert!(is_below("OU=MÜLLER,DC=b", "dc=B"));
-    }
-
-    #[test]
-    fn parts_extended_names() {
-        assert_eq!(extended("<GUID=aa-bb>;<SID=S-1-5-18>;CN=x,DC=b"), (Some("aa-bb"), "CN=x,DC=b"));
-        assert_eq!(extended("CN=<x>,DC=b"), (None, "CN=<x>,DC=b"));
-        assert_eq!(extended("<GUID=aa"), (None, "<GUID=aa"));
-        assert_eq!(extended("<é>;CN=x").1, "CN=x");
-    }
-}
+mod tests;

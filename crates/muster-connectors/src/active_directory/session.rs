@@ -18,6 +18,8 @@ pub(super) struct RootDse {
     pub(super) default_naming_context: Option<String>,
     pub(super) naming_contexts: Vec<String>,
     pub(super) dns_host_name: Option<String>,
+    /// Whether it counts its changes, as Active Directory does.
+    counts_changes: bool,
     pub(super) invocation_id: Option<String>,
     pub(super) controls: Vec<String>,
 }
@@ -31,8 +33,15 @@ pub(super) struct Session {
     address: SocketAddr,
     pub(super) root: RootDse,
     pub(super) knowledge: Knowledge,
+    /// Entries a page: the profile's, or what the server allows.
+    pub(super) page_size: u32,
+    /// Whether the server's estimates are counts; nothing while no count has told.
+    pub(super) estimates: Option<bool>,
     pub(super) calls: u64,
 }
+
+/// Asked while the server is silent; an error ends the waiting.
+pub(super) type Waiting<'a> = &'a dyn Fn() -> Result<(), LdapError>;
 
 /// What the run has learned of the directory and every record may need.
 #[derive(Debug, Default)]
@@ -55,32 +64,42 @@ impl Knowledge {
 }
 
 impl Session {
-    pub(super) fn open(config: &Config) -> Result<Self, ConnectorError> {
-        let addresses = Connection::resolve(&config.connection).map_err(|error| explain(error, config))?;
+    /// Connects to the host of the settings, where it can be to the controller of the run before.
+    pub(super) fn open(config: &Config, preferred: Option<SocketAddr>) -> Result<Self, ConnectorError> {
+        let mut addresses = Connection::resolve(&config.connection).map_err(|error| explain(error, config))?;
+        addresses.sort_by_key(|address| Some(*address) != preferred);
         Self::open_at(config, &addresses)
     }
 
-    /// A second connection to the same controller.
-    pub(super) fn another(&self) -> Result<Self, ConnectorError> {
-        Self::open_at(&self.config, &[self.address])
-    }
-
-    fn open_at(config: &Config, addresses: &[SocketAddr]) -> Result<Self, ConnectorError> {
+    /// Connects to the first of these addresses that answers.
+    pub(super) fn open_at(config: &Config, addresses: &[SocketAddr]) -> Result<Self, ConnectorError> {
         let fail = |error| explain(error, config);
         let mut connection = Connection::connect(&config.connection, addresses).map_err(fail)?;
         connection.encrypt().map_err(fail)?;
         connection.bind(&config.bind_dn, &config.password).map_err(fail)?;
-        let address = connection.peer().map_err(fail)?;
+        Self::begin(config, connection)
+    }
+
+    /// Asks what every reading needs, on a connection that is bound.
+    pub(super) fn begin(config: &Config, connection: Connection) -> Result<Self, ConnectorError> {
+        let address = connection.peer().map_err(|error| explain(error, config))?;
         let mut session = Self {
             config: config.clone(),
             connection,
             address,
             root: RootDse::default(),
             knowledge: Knowledge::default(),
+            page_size: config.page_size,
+            estimates: None,
             calls: 1,
         };
-        session.read_root().map_err(fail)?;
+        session.read_root().map_err(|error| explain(error, config))?;
         Ok(session)
+    }
+
+    /// The controller's address.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn read_root(&mut self) -> Result<(), LdapError> {
@@ -94,7 +113,7 @@ impl Session {
         ];
         let mut root = RootDse::default();
         let mut service = None;
-        self.base("", &wanted, |entry| {
+        self.base("", &wanted, &|| Ok(()), |entry| {
             let all = |name: &str| {
                 let texts =
                     entry.values(name).into_iter().flatten().map(|value| String::from_utf8_lossy(value).into_owned());
@@ -104,18 +123,20 @@ impl Session {
             root.naming_contexts = all("namingContexts");
             root.controls = all("supportedControl");
             root.dns_host_name = entry.text("dnsHostName").map(str::to_owned);
-            service = entry.text("highestCommittedUSN").and(entry.text("dsServiceName")).map(str::to_owned);
+            root.counts_changes = entry.text("highestCommittedUSN").is_some();
+            service = entry.text("dsServiceName").map(str::to_owned);
         })?;
-        if let Some(service) = service {
-            self.base(&service, &["invocationId"], |entry| {
+        if let Some(service) = service.filter(|_| root.counts_changes) {
+            self.base(&service, &["invocationId"], &|| Ok(()), |entry| {
                 root.invocation_id = entry.first("invocationId").and_then(|bytes| guid_text(bytes).ok());
             })?;
         }
         self.root = root;
         if let Some(head) = self.naming_context().map(str::to_owned) {
+            // A head that says nothing, or refuses to, leaves the policy unknown; the records are still worth reading.
             let wanted = ["lockoutDuration", "maxPwdAge"];
             let mut policy = Vec::new();
-            self.base(&head, &wanted, |entry| {
+            self.base(&head, &wanted, &|| Ok(()), |entry| {
                 policy = wanted.iter().filter_map(|&name| Some((name, entry.first(name)?.to_vec()))).collect();
             })?;
             self.knowledge.policy = policy;
@@ -154,7 +175,12 @@ impl Session {
         }
         for base in &bases {
             let mut found = false;
-            let end = self.base(base, &["1.1"], |_| found = true).map_err(|error| explain(error, &self.config))?;
+            let end = self.base(base, &["1.1"], &|| Ok(()), |_| found = true);
+            let end = end.map_err(|error| explain(error, &self.config))?;
+            if end.is_busy() {
+                let busy = refused(&end, format!("looking at base context `{base}`"));
+                return Err(explain(busy, &self.config));
+            }
             if end.code != ResultCode::SUCCESS || !found {
                 let what = if end.code == ResultCode::SUCCESS { "it cannot be seen".to_owned() } else { refusal(&end) };
                 return Err(ConnectorError::new(ErrorKind::Config, format!("looking at base context `{base}`"), what)
@@ -174,57 +200,58 @@ impl Session {
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
-        match &self.root.invocation_id {
-            Some(id) => vec![format!("read from {} (invocationId {id})", self.origin().unwrap_or_default())],
-            None => vec!["the server has no highestCommittedUSN: every run reads everything".to_owned()],
-        }
+        vec![match (&self.root.invocation_id, self.root.counts_changes) {
+            (Some(id), _) => format!("read from {} (invocationId {id})", self.origin().unwrap_or_default()),
+            (None, true) => "the controller's invocationId cannot be read: every run reads everything".to_owned(),
+            (None, false) => "the server has no highestCommittedUSN: every run reads everything".to_owned(),
+        }]
     }
 
     /// The controller's highest USN now; a cursor must be read before the reading it stands for (D15).
-    pub(super) fn highest_committed_usn(&mut self) -> Result<Option<i64>, LdapError> {
+    pub(super) fn highest_committed_usn(&mut self, waiting: Waiting<'_>) -> Result<Option<i64>, LdapError> {
         if self.root.invocation_id.is_none() {
             return Ok(None);
         }
         let mut usn = None;
-        self.base("", &["highestCommittedUSN"], |entry| {
+        self.base("", &["highestCommittedUSN"], waiting, |entry| {
             usn = entry.text("highestCommittedUSN").and_then(|text| text.parse().ok())
         })?;
         Ok(usn)
     }
 
     /// Reads one entry by name.
-    pub(super) fn base(
+    fn base(
         &mut self,
         dn: &str,
         attributes: &[&str],
+        waiting: Waiting<'_>,
         mut on_entry: impl FnMut(&Entry<'_>),
     ) -> Result<PageEnd, LdapError> {
-        self.base_filtered(dn, Filter::Present("objectClass".to_owned()), attributes, &mut on_entry)
+        let search = base_search(dn, Filter::Present("objectClass".to_owned()), attributes);
+        self.each(&search, &[], &mut |entry| match entry {
+            None => waiting(),
+            Some(entry) => {
+                on_entry(entry);
+                Ok(())
+            }
+        })
     }
 
-    fn base_filtered(
-        &mut self,
-        dn: &str,
-        filter: Filter,
-        attributes: &[&str],
-        on_entry: &mut dyn FnMut(&Entry<'_>),
-    ) -> Result<PageEnd, LdapError> {
-        let search = Search {
-            base: dn.to_owned(),
-            scope: Scope::Base,
-            filter,
-            attributes: attributes.iter().map(|&name| name.to_owned()).collect(),
-            page_size: 0,
-            controls: SearchControls::default(),
-        };
+    /// Sends a search; the answer is read by [`Session::reading`].
+    pub(super) fn ask(&mut self, search: &Search, cookie: &[u8]) -> Result<Ticket, LdapError> {
         self.calls += 1;
-        let ticket = self.connection.begin(&search, &[])?;
-        self.connection.receive(ticket, &mut |entry| {
-            if let Some(entry) = entry {
-                on_entry(entry);
-            }
-            Ok(())
-        })
+        self.connection.begin(search, cookie)
+    }
+
+    /// Sends a search and reads its answer.
+    pub(super) fn each(
+        &mut self,
+        search: &Search,
+        cookie: &[u8],
+        on_entry: &mut dyn FnMut(Option<&Entry<'_>>) -> Result<(), LdapError>,
+    ) -> Result<PageEnd, LdapError> {
+        let ticket = self.ask(search, cookie)?;
+        self.connection.receive(ticket, on_entry)
     }
 
     /// Receives a page while `on_entry` may look at the session: connection and knowledge are parted for that time.
@@ -238,7 +265,7 @@ impl Session {
     }
 
     /// Asks for a parent that no container record has named yet.
-    pub(super) fn ask_parent(&mut self, dn: &str) -> Result<Option<Arc<str>>, LdapError> {
+    pub(super) fn ask_parent(&mut self, dn: &str, waiting: Waiting<'_>) -> Result<Option<Arc<str>>, LdapError> {
         if let Some(known) = self.knowledge.parent(dn) {
             return Ok(known);
         }
@@ -249,13 +276,35 @@ impl Session {
         });
         let mut key = None;
         if covered {
-            self.base_filtered(dn, super::records::container_filter(), &["objectGUID"], &mut |entry| {
+            let search = base_search(dn, super::records::container_filter(), &["objectGUID"]);
+            let end = self.each(&search, &[], &mut |entry| {
+                let Some(entry) = entry else { return waiting() };
                 key = entry.first("objectGUID").and_then(|bytes| guid_text(bytes).ok()).map(Arc::from);
+                Ok(())
             })?;
+            if end.is_busy() {
+                return Err(refused(&end, format!("looking at container `{dn}`")));
+            }
         }
         self.knowledge.learn_parent(dn, key.clone());
         Ok(key)
     }
+}
+
+fn base_search(dn: &str, filter: Filter, attributes: &[&str]) -> Search {
+    Search {
+        base: dn.to_owned(),
+        scope: Scope::Base,
+        filter,
+        attributes: attributes.iter().map(|&name| name.to_owned()).collect(),
+        page_size: 0,
+        controls: SearchControls::default(),
+    }
+}
+
+/// A refusal as a failure of what was being done.
+pub(super) fn refused(end: &PageEnd, operation: String) -> LdapError {
+    LdapError::Refused { operation, code: end.code, message: end.message.clone() }
 }
 
 /// A refusal in words.
@@ -278,6 +327,9 @@ pub(super) fn explain(error: LdapError, config: &Config) -> ConnectorError {
             ErrorKind::Config,
             Some("export the root certificate of the controller's authority as Base-64 (PEM) or DER"),
         ),
+        LdapError::EmptyPassword { .. } => (ErrorKind::Config, Some("give the account's password as `password`")),
+        LdapError::Bind { failure, .. } if failure.code.is_busy() => (ErrorKind::Unavailable, None),
+        LdapError::Bind { failure, .. } if failure.code.0 == 8 => (ErrorKind::Config, Some(failure.explain().1)),
         LdapError::Bind { failure, .. } => (ErrorKind::Auth, Some(failure.explain().1)),
         LdapError::Io(_) | LdapError::Closed | LdapError::Silent { .. } | LdapError::Disconnected { .. } => {
             (ErrorKind::Unavailable, None)
@@ -287,7 +339,7 @@ pub(super) fn explain(error: LdapError, config: &Config) -> ConnectorError {
             ErrorKind::Forbidden { permission: "Read Property".to_owned() },
             Some("grant the account Read Property on what it shall read"),
         ),
-        LdapError::Refused { code, .. } if matches!(code.0, 51 | 52) => (ErrorKind::Unavailable, None),
+        LdapError::Refused { code, .. } if code.is_busy() => (ErrorKind::Unavailable, None),
         LdapError::Refused { .. } => (ErrorKind::Protocol, None),
         LdapError::Cancelled => (ErrorKind::Cancelled, None),
     };

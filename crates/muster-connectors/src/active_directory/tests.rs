@@ -4,6 +4,8 @@ use muster_core::map;
 
 use super::*;
 
+mod reading;
+
 #[test]
 fn default_maps_compile_without_lints_and_pass_their_cases() {
     for (stream, text) in DEFAULT_MAPS {

@@ -7,14 +7,14 @@ use serde_json::Value as Json;
 
 /// What a run of the binary came to.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `muster` with these arguments.
-pub fn muster(arguments: &[&str]) -> Outcome {
+pub(crate) fn muster(arguments: &[&str]) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_muster")).args(arguments).env_remove("MUSTER_LOG").output().unwrap();
     Outcome {
         code: output.status.code().unwrap_or(-1),
@@ -24,25 +24,25 @@ pub fn muster(arguments: &[&str]) -> Outcome {
 }
 
 /// A connector's settings and its store, in a directory of their own.
-pub struct Installation {
-    pub directory: PathBuf,
+pub(crate) struct Installation {
+    pub(crate) directory: PathBuf,
     settings: PathBuf,
 }
 
 impl Installation {
-    pub fn new(directory: &Path, settings: &str) -> Self {
+    pub(crate) fn new(directory: &Path, settings: &str) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let path = directory.join("connector.toml");
         std::fs::write(&path, settings).unwrap();
         Self { directory: directory.to_path_buf(), settings: path }
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.directory.join("state")
     }
 
     /// Syncs with the store; gives the exit code, the ledger and the lines written.
-    pub fn sync(&self, more: &[&str]) -> (i32, Json, Vec<Json>) {
+    pub(crate) fn sync(&self, more: &[&str]) -> (i32, Json, Vec<Json>) {
         let (out, state) = (self.directory.join("out.jsonl"), self.state());
         let mut arguments = vec![
             "sync",
@@ -62,7 +62,7 @@ impl Installation {
         (outcome.code, told, lines)
     }
 
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let outcome = muster(&["doctor", "--state", self.state().to_str().unwrap(), "--digest"]);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
         outcome.stdout.trim().to_owned()
@@ -70,6 +70,6 @@ impl Installation {
 }
 
 /// The ledger line of a stream.
-pub fn line<'a>(told: &'a Json, stream: &str) -> &'a Json {
+pub(crate) fn line<'a>(told: &'a Json, stream: &str) -> &'a Json {
     told["ledger"].as_array().unwrap().iter().find(|line| line["stream"] == stream).unwrap()
 }

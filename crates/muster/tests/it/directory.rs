@@ -41,15 +41,15 @@ const GROUP_ATTRIBUTES: &[&str] =
 
 /// Users and groups by GUID, and who is in which group, all as documents.
 #[derive(Debug)]
-pub struct Truth {
-    pub users: BTreeMap<String, Json>,
-    pub groups: BTreeMap<String, Json>,
+pub(crate) struct Truth {
+    pub(crate) users: BTreeMap<String, Json>,
+    pub(crate) groups: BTreeMap<String, Json>,
     /// (group GUID, member's GUID or, outside users and groups, DN)
-    pub members: BTreeSet<(String, String)>,
+    pub(crate) members: BTreeSet<(String, String)>,
 }
 
 /// Reads the lab with another client and maps it by hand.
-pub fn truth(lab: &Lab) -> Truth {
+pub(crate) fn truth(lab: &Lab) -> Truth {
     let users = lab.ldapsearch("(&(objectCategory=person)(objectClass=user))", USER_ATTRIBUTES);
     let groups = lab.ldapsearch("(objectClass=group)", GROUP_ATTRIBUTES);
     let mut names: BTreeMap<String, String> = BTreeMap::new();
@@ -70,7 +70,7 @@ pub fn truth(lab: &Lab) -> Truth {
     }
 }
 
-pub fn guid(entry: &Entry) -> String {
+pub(crate) fn guid(entry: &Entry) -> String {
     let b = entry.bytes("objectGUID").unwrap();
     let hex = |order: &[usize]| order.iter().map(|&at| format!("{:02x}", b[at])).collect::<String>();
     format!(

@@ -2,10 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use muster_core::secret::Secret;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::error::BindFailure;
@@ -23,6 +23,12 @@ const MAXIMUM_MESSAGE: usize = 256 << 20;
 const CHUNK: usize = 64 << 10;
 /// How often a silent connection is looked after.
 const POLL: Duration = Duration::from_millis(200);
+/// Whoever does not answer a connection within this time will not do so later.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
+/// The slowest that a message may arrive once patience has run out: a server that drips bytes holds no run.
+const MINIMUM_BYTES_A_SECOND: u64 = 1024;
+/// What the buffer may keep between messages.
+const KEPT_BUFFER: usize = 1 << 20;
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -95,7 +101,7 @@ impl Connection {
     pub fn connect(settings: &ConnectionSettings, addresses: &[SocketAddr]) -> Result<Self, LdapError> {
         let mut last = LdapError::Resolve { host: settings.host.clone(), source: None };
         for address in addresses {
-            match TcpStream::connect_timeout(address, settings.patience) {
+            match TcpStream::connect_timeout(address, settings.patience.min(CONNECT_PATIENCE)) {
                 Ok(socket) => return Self::prepare(socket, settings),
                 Err(source) => last = LdapError::Connect { address: address.to_string(), source },
             }
@@ -120,6 +126,12 @@ impl Connection {
         })
     }
 
+    /// How much memory the buffer takes.
+    #[cfg(test)]
+    pub(super) fn buffer_size(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The address that answered.
     pub fn peer(&self) -> Result<SocketAddr, LdapError> {
         self.stream.as_ref().ok_or(LdapError::Closed)?.socket().peer_addr().map_err(LdapError::Io)
@@ -140,6 +152,9 @@ impl Connection {
     fn start_tls(&mut self) -> Result<(), LdapError> {
         let id = self.send(&message::extended("1.3.6.1.4.1.1466.20037"), &[])?;
         let response = self.answer(id, &mut || Ok(()))?;
+        if response.tag != message::EXTENDED_RESPONSE {
+            return Err(LdapError::Malformed("the answer to StartTLS is not one"));
+        }
         let (code, message) = message::result(response.contents)?;
         if code != ResultCode::SUCCESS {
             return Err(LdapError::Refused { operation: "starting TLS".to_owned(), code, message });
@@ -152,24 +167,8 @@ impl Connection {
     }
 
     fn handshake(&mut self) -> Result<(), LdapError> {
-        let host = self.settings.host.clone();
-        let name = ServerName::try_from(host.clone()).map_err(|_| LdapError::Tls {
-            host: host.clone(),
-            reason: "the host is neither a DNS name nor an address".to_owned(),
-            remedy: "write `host` as a DNS name or an IP address",
-        })?;
-        let config = tls::client_config(&self.settings.certificates)?;
-        let client = ClientConnection::new(config, name).map_err(|error| tls::explain(&host, &error))?;
         let Some(Stream::Plain(socket)) = self.stream.take() else { return Err(LdapError::Closed) };
-        socket.set_read_timeout(Some(self.settings.patience)).map_err(LdapError::Io)?;
-        let mut stream = StreamOwned::new(client, socket);
-        while stream.conn.is_handshaking() {
-            if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
-                return Err(handshake_failure(&host, error, self.settings.patience));
-            }
-        }
-        stream.sock.set_read_timeout(Some(POLL)).map_err(LdapError::Io)?;
-        self.stream = Some(Stream::Tls(Box::new(stream)));
+        self.stream = Some(Stream::Tls(Box::new(tls::handshake(socket, &self.settings)?)));
         Ok(())
     }
 
@@ -177,16 +176,11 @@ impl Connection {
     /// servers would answer success to it, and give the rights of nobody (section 5.1.2).
     pub fn bind(&mut self, name: &str, password: &Secret) -> Result<(), LdapError> {
         if password.is_empty() {
-            let message = "an empty password is never sent: the server would bind nobody and say success".to_owned();
-            return Err(LdapError::Refused {
-                operation: format!("binding as `{name}`"),
-                code: ResultCode(53),
-                message,
-            });
+            return Err(LdapError::EmptyPassword { name: name.to_owned() });
         }
         let id = self.send(&message::simple_bind(name, password.reveal()), &[])?;
         let response = self.answer(id, &mut || Ok(()))?;
-        if response.tag != 0x61 {
+        if response.tag != message::BIND_RESPONSE {
             return Err(LdapError::Malformed("the answer to a bind is not one"));
         }
         let (code, message) = message::result(response.contents)?;
@@ -206,7 +200,7 @@ impl Connection {
             Some(Stream::Tls(stream)) => stream.write_all(&bytes).and_then(|()| stream.flush()),
             None => return Err(LdapError::Closed),
         };
-        written.map_err(LdapError::Io)?;
+        written.map_err(|error| if closes(error.kind()) { LdapError::Closed } else { LdapError::Io(error) })?;
         Ok(id)
     }
 
@@ -229,6 +223,7 @@ impl Connection {
 
     /// Waits until a whole message lies in the buffer and gives the bounds of its contents.
     fn message(&mut self, waiting: &mut dyn FnMut() -> Result<(), LdapError>) -> Result<(usize, usize), LdapError> {
+        let mut pace = None;
         loop {
             let pending = &self.buffer[self.start..self.end];
             let mut wanted = CHUNK;
@@ -248,20 +243,32 @@ impl Connection {
                 // The buffer grows as bytes arrive, never by what a header merely claims.
                 wanted = (total - pending.len()).min(pending.len().max(CHUNK));
             }
-            self.fill(wanted, waiting)?;
+            let arrived = pending.len();
+            let pace = pace.get_or_insert_with(|| Pace::begin(self.settings.patience));
+            pace.keep(arrived, waiting)?;
+            self.make_room(wanted);
+            self.fill(pace, waiting)?;
         }
     }
 
-    fn fill(&mut self, wanted: usize, waiting: &mut dyn FnMut() -> Result<(), LdapError>) -> Result<(), LdapError> {
-        if self.buffer.len() - self.end < wanted {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-            if self.buffer.len() - self.end < wanted {
-                self.buffer.resize(self.end + wanted, 0);
-            }
+    fn make_room(&mut self, wanted: usize) {
+        let pending = self.end - self.start;
+        let oversized = self.buffer.len() > KEPT_BUFFER && pending + wanted <= KEPT_BUFFER;
+        if self.buffer.len() - self.end >= wanted && !oversized {
+            return;
         }
-        let mut waited = Duration::ZERO;
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, pending);
+        if oversized {
+            self.buffer.truncate(KEPT_BUFFER);
+            self.buffer.shrink_to_fit();
+        } else if self.buffer.len() - pending < wanted {
+            self.buffer.resize(pending + wanted, 0);
+        }
+    }
+
+    fn fill(&mut self, pace: &mut Pace, waiting: &mut dyn FnMut() -> Result<(), LdapError>) -> Result<(), LdapError> {
+        let silent_since = Instant::now();
         loop {
             let room = &mut self.buffer[self.end..];
             let read = match &mut self.stream {
@@ -277,18 +284,57 @@ impl Connection {
                     return Ok(());
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    waiting()?;
-                    waited += POLL;
-                    if waited >= self.settings.patience {
-                        return Err(LdapError::Silent { seconds: self.settings.patience.as_secs() });
+                    pace.look(waiting)?;
+                    if silent_since.elapsed() >= self.settings.patience {
+                        return Err(pace.silent());
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(LdapError::Closed),
+                Err(error) if closes(error.kind()) => return Err(LdapError::Closed),
                 Err(error) => return Err(LdapError::Io(error)),
             }
         }
     }
+}
+
+/// How fast a message arrives, and when whoever waits was last asked whether to go on.
+#[derive(Debug)]
+struct Pace {
+    began: Instant,
+    looked: Instant,
+    patience: Duration,
+}
+
+impl Pace {
+    fn begin(patience: Duration) -> Self {
+        let now = Instant::now();
+        Self { began: now, looked: now, patience }
+    }
+
+    /// Asks whoever waits whether to go on, now and then also while bytes keep arriving.
+    fn keep(&mut self, arrived: usize, waiting: &mut dyn FnMut() -> Result<(), LdapError>) -> Result<(), LdapError> {
+        if self.looked.elapsed() < POLL {
+            return Ok(());
+        }
+        let allowance = u64::try_from(arrived).unwrap_or(u64::MAX) / MINIMUM_BYTES_A_SECOND;
+        if self.began.elapsed() > self.patience.saturating_add(Duration::from_secs(allowance)) {
+            return Err(self.silent());
+        }
+        self.look(waiting)
+    }
+
+    fn look(&mut self, waiting: &mut dyn FnMut() -> Result<(), LdapError>) -> Result<(), LdapError> {
+        self.looked = Instant::now();
+        waiting()
+    }
+
+    fn silent(&self) -> LdapError {
+        LdapError::Silent { seconds: self.patience.as_secs() }
+    }
+}
+
+fn closes(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 impl Drop for Connection {
@@ -297,21 +343,6 @@ impl Drop for Connection {
             // The server learns of the end from the closed socket; an unbind would only delay a cancelled run.
             let _ = stream.socket().shutdown(std::net::Shutdown::Both);
         }
-    }
-}
-
-fn handshake_failure(host: &str, error: io::Error, patience: Duration) -> LdapError {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => LdapError::Silent { seconds: patience.as_secs() },
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => LdapError::Tls {
-            host: host.to_owned(),
-            reason: "the server closed the connection during the handshake".to_owned(),
-            remedy: "check that the controller has a certificate for LDAPS, and that the port is the right one",
-        },
-        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(inner) => tls::explain(host, inner),
-            None => LdapError::Io(error),
-        },
     }
 }
 
@@ -324,9 +355,8 @@ fn disconnection(response: &Response<'_>) -> LdapError {
 
 impl DirectoryReader for Connection {
     fn begin(&mut self, search: &Search, cookie: &[u8]) -> Result<Ticket, LdapError> {
-        let operation = format!("searching `{}` for {}", search.base, search.filter);
         let message_id = self.send(&message::search(search), &message::search_controls(search, cookie))?;
-        Ok(Ticket { message_id, operation })
+        Ok(Ticket::new(message_id))
     }
 
     fn receive(
@@ -338,17 +368,21 @@ impl DirectoryReader for Connection {
         loop {
             let response = self.answer(ticket.message_id, &mut || on_entry(None))?;
             match response.tag {
-                0x64 => {
+                message::ENTRY => {
                     on_entry(Some(&Entry::parse(response.contents)?))?;
                     entries += 1;
                 }
-                0x73 => references += 1,
-                0x65 => {
+                message::REFERENCE => {
+                    references += 1;
+                    on_entry(None)?;
+                }
+                message::SEARCH_DONE => {
                     let (code, message) = message::result(response.contents)?;
                     let (estimate, cookie) = message::paging(response.controls)?.unwrap_or_default();
                     return Ok(PageEnd { code, message, cookie, estimate, entries, references });
                 }
-                0x79 => {} // an intermediate response says nothing that reading needs
+                // It says nothing that reading needs.
+                message::INTERMEDIATE_RESPONSE => on_entry(None)?,
                 _ => return Err(LdapError::Malformed("an answer to a search that is none")),
             }
         }

@@ -72,6 +72,13 @@ pub enum LdapError {
         /// The bound.
         limit: usize,
     },
+    /// There is no password to bind with. An empty one is never sent: many servers answer success to it, and give the
+    /// rights of nobody (RFC 4513 section 5.1.2).
+    #[error("binding as `{name}`: the password is empty, and an empty one is never sent")]
+    EmptyPassword {
+        /// The bind name.
+        name: String,
+    },
     /// The bind was refused.
     #[error("binding as `{name}`: {failure}")]
     Bind {

@@ -20,8 +20,10 @@ impl ResultCode {
     pub const NO_SUCH_OBJECT: Self = Self(32);
     /// insufficientAccessRights.
     pub const INSUFFICIENT_ACCESS: Self = Self(50);
-    /// busy.
-    pub const BUSY: Self = Self(51);
+    /// Whether the server may say otherwise later: busy, unavailable.
+    pub fn is_busy(self) -> bool {
+        matches!(self.0, 51 | 52)
+    }
 
     /// The code's name in RFC 4511.
     pub fn name(self) -> &'static str {
@@ -96,6 +98,13 @@ pub struct Search {
     pub controls: SearchControls,
 }
 
+pub(super) const BIND_RESPONSE: u8 = 0x61;
+pub(super) const ENTRY: u8 = 0x64;
+pub(super) const SEARCH_DONE: u8 = 0x65;
+pub(super) const REFERENCE: u8 = 0x73;
+pub(super) const EXTENDED_RESPONSE: u8 = 0x78;
+pub(super) const INTERMEDIATE_RESPONSE: u8 = 0x79;
+
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
@@ -105,13 +114,12 @@ const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 #[must_use = "an answer left unread blocks the connection"]
 pub struct Ticket {
     pub(super) message_id: i64,
-    pub(super) operation: String,
 }
 
 impl Ticket {
     /// A ticket for readers other than the wire reader.
-    pub fn new(message_id: i64, operation: String) -> Self {
-        Self { message_id, operation }
+    pub fn new(message_id: i64) -> Self {
+        Self { message_id }
     }
 
     /// The number of the request.
@@ -137,6 +145,13 @@ pub struct PageEnd {
     pub references: u64,
 }
 
+impl PageEnd {
+    /// Whether the server may say otherwise later.
+    pub fn is_busy(&self) -> bool {
+        self.code.is_busy()
+    }
+}
+
 /// An entry, lent from the connection's buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
@@ -154,7 +169,8 @@ pub struct Attribute<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn parse(contents: &'a [u8]) -> Result<Self, LdapError> {
+    /// Reads the contents of a SearchResultEntry (RFC 4511 section 4.5.2).
+    pub fn parse(contents: &'a [u8]) -> Result<Self, LdapError> {
         let mut reader = Reader(contents);
         let dn = reader.expect(ber::OCTET_STRING, "an entry without a name")?;
         let dn = std::str::from_utf8(dn).map_err(|_| LdapError::Malformed("an entry's name is not UTF-8"))?;
@@ -198,6 +214,10 @@ fn attribute<'a>(reader: &mut Reader<'a>) -> Result<Attribute<'a>, LdapError> {
     let description = parts.expect(ber::OCTET_STRING, "an attribute without a description")?;
     let description =
         std::str::from_utf8(description).map_err(|_| LdapError::Malformed("an attribute description is not UTF-8"))?;
+    if let Some((_, option)) = description.split_once(';') {
+        // Values of an unknown part would pass for the whole.
+        Range::parse(option).transpose()?;
+    }
     let values = parts.expect(ber::SET, "an attribute without values")?;
     Ok(Attribute { description, values })
 }
@@ -209,25 +229,43 @@ impl<'a> Attribute<'a> {
         std::iter::from_fn(move || if reader.is_empty() { None } else { reader.expect(ber::OCTET_STRING, "").ok() })
     }
 
-    /// The name without options, and the range option (MS-ADTS 3.1.1.3.1.3.3), where there is one.
+    /// The name, and the range option (MS-ADTS 3.1.1.3.1.3.3), where there is one. With other options, such as a
+    /// language, it is another attribute (RFC 4512 section 2.5.2): its name is then the whole description.
     pub fn name_and_range(&self) -> (&'a str, Option<Range>) {
-        let Some((name, options)) = self.description.split_once(';') else { return (self.description, None) };
-        let range = options.split(';').find_map(|option| {
-            let bounds = option.get(..6).filter(|word| word.eq_ignore_ascii_case("range=")).map(|_| &option[6..])?;
-            let (_, high) = bounds.split_once('-')?;
-            Some(if high == "*" { Range::Last } else { Range::Until(high.parse().ok()?) })
-        });
-        (name, range)
+        let Some((name, option)) = self.description.split_once(';') else { return (self.description, None) };
+        match Range::parse(option) {
+            Some(Ok(range)) => (name, Some(range)),
+            _ => (self.description, None),
+        }
     }
 }
 
-/// Which part of an attribute's values an answer holds.
+/// Which part of an attribute's values an answer holds, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Range {
-    /// Up to this position, counted from 0; more follow.
-    Until(u64),
-    /// The rest.
-    Last,
+pub struct Range {
+    /// The position of the first value.
+    pub low: u64,
+    /// The position of the last value where more follow; nothing where these are the last.
+    pub high: Option<u64>,
+}
+
+impl Range {
+    /// Reads `range=LOW-HIGH`; outer none is another option, an error a range that cannot be read.
+    fn parse(option: &str) -> Option<Result<Self, LdapError>> {
+        let bounds =
+            option.get(..6).filter(|word| word.eq_ignore_ascii_case("range=")).and_then(|_| option.get(6..))?;
+        let parsed = bounds.split_once('-').and_then(|(low, high)| {
+            let high = if high == "*" { None } else { Some(high.parse().ok()?) };
+            let low = low.parse().ok()?;
+            (high.is_none_or(|high| high >= low && high < u64::MAX)).then_some(Self { low, high })
+        });
+        Some(parsed.ok_or(LdapError::Malformed("a range that cannot be read")))
+    }
+
+    /// Where the next part begins, where there is one.
+    pub fn next(&self) -> Option<u64> {
+        self.high.map(|high| high.saturating_add(1))
+    }
 }
 
 pub(super) fn envelope(message_id: i64, operation: &[u8], controls: &[u8]) -> Vec<u8> {

@@ -1,1 +1,4 @@
-
+mod basic_encoding;
+mod hostile;
+mod messages;
+mod random;

@@ -1,6 +1,9 @@
 //! TLS for LDAP: trust in the supplied certificate alone, the host's name checked.
 
+use std::io;
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -8,10 +11,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
 use thiserror::Error;
 
 use super::LdapError;
+use super::connection::ConnectionSettings;
 
 /// Why the supplied certificate cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -108,6 +112,58 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Encrypts a connection. The socket's reads time out after a moment, so that a dripping server cannot stretch it.
+pub(super) fn handshake(
+    mut socket: TcpStream,
+    settings: &ConnectionSettings,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, LdapError> {
+    let host = &settings.host;
+    let name = ServerName::try_from(host.clone()).map_err(|_| LdapError::Tls {
+        host: host.clone(),
+        reason: "the host is neither a DNS name nor an address".to_owned(),
+        remedy: "write `host` as a DNS name or an IP address",
+    })?;
+    let config = client_config(&settings.certificates)?;
+    let mut client = ClientConnection::new(config, name).map_err(|error| explain(host, &error))?;
+    let began = Instant::now();
+    while client.is_handshaking() {
+        while client.wants_write() {
+            client.write_tls(&mut socket).map_err(|error| broken(host, error))?;
+        }
+        match client.read_tls(&mut socket) {
+            Ok(0) => return Err(broken(host, io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => {
+                if let Err(error) = client.process_new_packets() {
+                    // The server learns why, as TLS demands; that it may not listen changes nothing.
+                    let _ = client.write_tls(&mut socket);
+                    return Err(explain(host, &error));
+                }
+            }
+            Err(error) if is_pause(error.kind()) => {}
+            Err(error) => return Err(broken(host, error)),
+        }
+        if began.elapsed() > settings.patience {
+            return Err(LdapError::Silent { seconds: settings.patience.as_secs() });
+        }
+    }
+    Ok(StreamOwned::new(client, socket))
+}
+
+fn is_pause(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+fn broken(host: &str, error: io::Error) -> LdapError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => LdapError::Tls {
+            host: host.to_owned(),
+            reason: "the server closed the connection during the handshake".to_owned(),
+            remedy: "check that the controller has a certificate for LDAPS, and that the port is the right one",
+        },
+        _ => LdapError::Io(error),
     }
 }
 

@@ -1,0 +1,5 @@
+mod binding;
+mod checking;
+mod contract;
+mod encryption;
+mod wire;
