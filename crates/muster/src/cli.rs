@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -26,6 +27,10 @@ pub(crate) enum Command {
     Map(MapArguments),
     /// Asks the inventory.
     Query(QueryArguments),
+    /// Serves a simulated source on this machine, for tries and tests.
+    Lab(LabArguments),
+    /// Shows the whole way on a simulated directory: sync, changes, delta, queries.
+    Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
 }
@@ -101,6 +106,56 @@ pub(crate) struct ShowArguments {
     /// The map, such as `active_directory/users`.
     #[arg(value_name = "MAP")]
     pub(crate) map: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabArguments {
+    #[command(subcommand)]
+    pub(crate) command: LabCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// An Active Directory domain controller over LDAP; prints one line of JSON when it answers.
+    Directory(LabDirectoryArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabDirectoryArguments {
+    /// Where LDAP is spoken; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Where `/_lab/truth`, `/_lab/change` and `/_lab/faults` are; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) control: SocketAddr,
+    /// The same seed and sizes give the same directory.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// People.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) users: u64,
+    /// Groups; a tenth of the people, at least ten, where absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) groups: Option<u64>,
+    /// Members of the group `All staff`; 6,000 or as many as there are people, where absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) staff: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Where the simulated directory listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Where the demo keeps what it makes; a new temporary directory where absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The same seed gives the same directory.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// People in the simulated directory.
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    pub(crate) users: u64,
 }
 
 /// How a list is printed.

@@ -3,8 +3,10 @@
 mod cli;
 mod connector_file;
 mod console;
+mod demo;
 mod doctor;
 mod failure;
+mod lab;
 mod maps;
 mod output;
 mod progress;
@@ -46,6 +48,8 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Sync(arguments) => sync::sync(arguments, cli.json).await,
         Command::Map(arguments) => maps::run(arguments, cli.json),
+        Command::Lab(arguments) => lab::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
         Command::Query(arguments) => query::run(arguments, cli.json).await,
         Command::Doctor(arguments) => doctor::run(arguments, cli.json).await,
     }

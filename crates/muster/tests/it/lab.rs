@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A running lab: its `key=value` lines.
-pub struct Lab {
-    pub directory: PathBuf,
+pub(crate) struct Lab {
+    pub(crate) directory: PathBuf,
     values: BTreeMap<String, String>,
 }
 
 impl Lab {
     /// The Samba lab, or none where the test command left it out; that is said aloud.
-    pub fn samba() -> Option<Self> {
+    pub(crate) fn samba() -> Option<Self> {
         let Ok(directory) = std::env::var("MUSTER_TEST_SAMBA") else {
             eprintln!("SKIPPED: MUSTER_TEST_SAMBA is not set, this test needs the Samba lab");
             return None;
@@ -20,18 +20,18 @@ impl Lab {
         Some(Self::at(Path::new(&directory)))
     }
 
-    pub fn at(directory: &Path) -> Self {
+    pub(crate) fn at(directory: &Path) -> Self {
         let text = std::fs::read_to_string(directory.join("lab")).unwrap();
         let values = text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
         Self { directory: directory.to_path_buf(), values: values.collect() }
     }
 
-    pub fn get(&self, key: &str) -> &str {
+    pub(crate) fn get(&self, key: &str) -> &str {
         &self.values[key]
     }
 
     /// The settings of a connector that reads this lab over plain LDAP.
-    pub fn connector(&self, bind: &str, password: &str) -> String {
+    pub(crate) fn connector(&self, bind: &str, password: &str) -> String {
         format!(
             "type = \"active_directory\"\nname = \"lab\"\n\n[authentication]\nhost = \"{}\"\nport = {}\nbindDn = \"{}\"\npassword = \"{}\"\nprotocol = \"ldap\"\n",
             self.get("host"),
@@ -42,7 +42,7 @@ impl Lab {
     }
 
     /// Makes the next batch of changes that this lab has not seen, and gives its number.
-    pub fn change(&self) -> u32 {
+    pub(crate) fn change(&self) -> u32 {
         let seed = (1..).find(|seed| !self.directory.join(format!("change-{seed}.tsv")).exists()).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/labs/directory/change");
         let done = Command::new(script).arg(seed.to_string()).env("MUSTER_LAB_DIR", &self.directory).output().unwrap();
@@ -51,7 +51,7 @@ impl Lab {
     }
 
     /// What a batch changed: operation, objectGUID, DN, detail.
-    pub fn changes(&self, seed: u32) -> Vec<[String; 4]> {
+    pub(crate) fn changes(&self, seed: u32) -> Vec<[String; 4]> {
         let text = std::fs::read_to_string(self.directory.join(format!("change-{seed}.tsv"))).unwrap();
         let row = |line: &str| {
             let mut cells = line.split('\t').map(str::to_owned);
@@ -61,7 +61,7 @@ impl Lab {
     }
 
     /// Reads the lab with another client.
-    pub fn ldapsearch(&self, filter: &str, attributes: &[&str]) -> Vec<crate::ldif::Entry> {
+    pub(crate) fn ldapsearch(&self, filter: &str, attributes: &[&str]) -> Vec<crate::ldif::Entry> {
         let url = format!("ldap://{}:{}", self.get("host"), self.get("ldap_port"));
         let output = Command::new("ldapsearch")
             .args([

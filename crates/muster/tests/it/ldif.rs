@@ -4,31 +4,31 @@ use std::collections::BTreeMap;
 
 /// An entry: its name and its attributes' values.
 #[derive(Debug, Default, Clone)]
-pub struct Entry {
-    pub dn: String,
-    pub values: BTreeMap<String, Vec<Vec<u8>>>,
+pub(crate) struct Entry {
+    pub(crate) dn: String,
+    pub(crate) values: BTreeMap<String, Vec<Vec<u8>>>,
 }
 
 impl Entry {
-    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.values.get(&name.to_lowercase())?.first().map(Vec::as_slice)
     }
 
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.bytes(name).map(|bytes| std::str::from_utf8(bytes).unwrap())
     }
 
-    pub fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.text(name)?.parse().ok()
     }
 
-    pub fn texts(&self, name: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         let values = self.values.get(&name.to_lowercase()).into_iter().flatten();
         values.map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect()
     }
 }
 
-pub fn parse(text: &str) -> Vec<Entry> {
+pub(crate) fn parse(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     for block in text.split("\n\n") {
         let mut entry = Entry::default();
