@@ -54,6 +54,12 @@ async fn tour(running: &RunningDirectory, directory: &Path) -> Result<ExitCode, 
     let out = directory.join("second.jsonl");
     sync::sync(&arguments(&connector, &state, &out), false).await?;
     say_line(format!("\nThe second run read only what changed; it stands in {}.", out.display()));
+    say_line(
+        "\n== Deletions are invisible to a plain account: the sweep finds them, by asking for the keys of everything",
+    );
+    let mut sweep = arguments(&connector, &state, &directory.join("third.jsonl"));
+    sweep.sweep = true;
+    sync::sync(&sweep, false).await?;
     let first = "inventory.source:(\"Microsoft Active Directory\") and user.status:DISABLED";
     say_line(format!("\n== muster query '{first}' --sort user.lastSuccessfulLoginAt --descending --limit 5"));
     let mut asked = asking(&state, first);

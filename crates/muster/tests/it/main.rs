@@ -2,6 +2,7 @@
 
 mod command;
 mod directory;
+mod faults;
 mod lab;
 mod ldif;
 mod samba;
