@@ -22,6 +22,25 @@ const NAMED_IN_HISTORY: usize = 1000;
 const MEMBER_COLUMNS: [(&str, ColumnKind); 4] =
     [("h", ColumnKind::Blob), ("k", ColumnKind::Text), ("locator", ColumnKind::Int), ("label", ColumnKind::Text)];
 
+/// A set as a batch's pages give it.
+struct Set {
+    owner: i64,
+    kind: String,
+    hash: u128,
+    members: BTreeMap<u128, Member>,
+}
+
+/// What changes in a set.
+struct Difference {
+    owner: i64,
+    kind: String,
+    hash: u128,
+    added: Vec<(u128, Member)>,
+    removed: Vec<(u128, String)>,
+    /// How many members the set had; none for a set that was not known.
+    before: Option<i64>,
+}
+
 pub(crate) async fn write(
     conn: &mut Conn<'_>,
     run: i64,
@@ -33,43 +52,42 @@ pub(crate) async fn write(
         return Ok(());
     }
     let known = known_sets(conn, &pages).await?;
+    let mut sets = Vec::new();
+    let mut staged = Vec::new();
     for (owner, page) in pages {
-        let kind = page.kind.clone();
-        if page.first && page.last {
-            let mut members: BTreeMap<u128, Member> =
-                page.members.into_iter().map(|member| (member.hash(), member)).collect();
-            let hash = set_hash(members.keys().copied());
-            if known.get(&(owner, kind.clone())) == Some(&(hash, members.len()))
-                || members.is_empty() && !known.contains_key(&(owner, kind.clone()))
-            {
-                continue;
-            }
-            let stored = stored_members(conn, owner, &kind).await?;
-            let removed: Vec<(u128, String)> =
-                stored.into_iter().filter(|(hash, _)| members.remove(hash).is_none()).collect();
-            // What is left in `members` is not stored yet.
-            let total = members.len();
-            let added: Vec<(u128, Member)> = members.into_iter().collect();
-            apply(conn, (owner, &kind), &added, &removed).await?;
-            debug_assert!(total == added.len());
-            finish(conn, (owner, &kind), Difference { added: &added, removed: &removed, hash }, batch, line).await?;
-        } else {
+        if !(page.first && page.last) {
             stage(conn, run, owner, &page).await?;
             if page.last {
-                unstage(conn, run, (owner, &kind), batch, line).await?;
+                staged.push((owner, page.kind));
             }
+            continue;
+        }
+        let members: BTreeMap<u128, Member> = page.members.into_iter().map(|member| (member.hash(), member)).collect();
+        let hash = set_hash(members.keys().copied());
+        let same = match known.get(&(owner, page.kind.clone())) {
+            Some((stored, count)) => *stored == hash && *count == members.len(),
+            None => members.is_empty(),
+        };
+        if !same {
+            sets.push(Set { owner, kind: page.kind, hash, members });
         }
     }
+    let mut differences = compare(conn, sets, &known).await?;
+    for (owner, kind) in staged {
+        differences.extend(unstage(conn, run, (owner, kind), &known).await?);
+    }
+    apply(conn, &differences, batch).await?;
+    note(differences, batch, line);
     Ok(())
 }
 
-async fn known_sets(
-    conn: &mut Conn<'_>,
-    pages: &[(i64, LinkPage)],
-) -> Result<BTreeMap<(i64, String), (u128, usize)>, StoreError> {
-    let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], pages.len());
+type KnownSets = BTreeMap<(i64, String), (u128, usize)>;
+
+async fn known_sets(conn: &mut Conn<'_>, pages: &[(i64, LinkPage)]) -> Result<KnownSets, StoreError> {
     let mut owners: Vec<i64> = pages.iter().map(|(owner, _)| *owner).collect();
+    owners.sort_unstable();
     owners.dedup();
+    let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], owners.len());
     owners.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
     let (source, params) = bulk.source(conn.dialect(), "b", 1);
     let join = conn.dialect().bulk_join();
@@ -86,103 +104,140 @@ fn to_hash(bytes: &[u8]) -> u128 {
     <[u8; 16]>::try_from(bytes).map(u128::from_le_bytes).unwrap_or_default()
 }
 
-async fn stored_members(conn: &mut Conn<'_>, owner: i64, kind: &str) -> Result<Vec<(u128, String)>, StoreError> {
-    let sql = "SELECT member_hash, COALESCE(member_key, label) FROM edge WHERE owner = $1 AND kind = $2";
-    let rows = conn.fetch("reading members", sql, vec![owner.into(), kind.into()]).await?;
-    rows.iter().map(|row| Ok((to_hash(&row.blob(0)?), row.maybe_text(1)?.unwrap_or_default()))).collect()
-}
-
-async fn apply(
-    conn: &mut Conn<'_>,
-    (owner, kind): (i64, &str),
-    added: &[(u128, Member)],
-    removed: &[(u128, String)],
-) -> Result<(), StoreError> {
-    let dialect = conn.dialect();
-    let (int, text) = (dialect.cast_int(), dialect.cast_text());
-    if !removed.is_empty() {
-        let mut bulk = Bulk::new(dialect, &MEMBER_COLUMNS[..1], removed.len());
-        removed.iter().for_each(|(hash, _)| bulk.push(&[Cell::Blob(&hash.to_le_bytes())]));
-        let (source, params) = bulk.source(dialect, "b", 3);
-        let sql =
-            format!("DELETE FROM edge WHERE owner = $1 AND kind = $2 AND member_hash IN (SELECT b.h FROM {source})");
-        let mut all = vec![owner.into(), kind.into()];
-        all.extend(params);
-        conn.execute("removing members", sql, all).await?;
-    }
-    if !added.is_empty() {
-        let mut bulk = Bulk::new(dialect, &MEMBER_COLUMNS, added.len());
-        for (hash, member) in added {
-            let (key, locator, label) = member_parts(member);
-            bulk.push(&[Cell::Blob(&hash.to_le_bytes()), key.into(), locator.into(), label.into()]);
-        }
-        let (source, params) = bulk.source(dialect, "b", 3);
+/// Compares sets with what is stored: one query for all that are known.
+async fn compare(conn: &mut Conn<'_>, sets: Vec<Set>, known: &KnownSets) -> Result<Vec<Difference>, StoreError> {
+    let mut stored: BTreeMap<(i64, String), Vec<(u128, String)>> = BTreeMap::new();
+    let asked: Vec<i64> = sets.iter().filter(|set| known.contains_key(&(set.owner, set.kind.clone()))).map(|set| set.owner).collect();
+    if !asked.is_empty() {
+        let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], asked.len());
+        asked.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+        let (source, params) = bulk.source(conn.dialect(), "b", 1);
+        let join = conn.dialect().bulk_join();
         let sql = format!(
-            "INSERT INTO edge (owner, kind, member_hash, member_key, locator, label) \
-             SELECT $1{int}, $2{text}, b.h, b.k, b.locator, b.label FROM {source} WHERE true ON CONFLICT DO NOTHING"
+            "SELECT e.owner, e.kind, e.member_hash, COALESCE(e.member_key, e.label) FROM {source} {join} edge e ON e.owner = b.id"
         );
-        let mut all = vec![owner.into(), kind.into()];
-        all.extend(params);
-        conn.execute("adding members", sql, all).await?;
+        for row in conn.fetch("reading members", sql, params).await? {
+            let member = (to_hash(&row.blob(2)?), row.maybe_text(3)?.unwrap_or_default());
+            stored.entry((row.int(0)?, row.text(1)?)).or_default().push(member);
+        }
     }
-    Ok(())
+    let differences = sets.into_iter().map(|mut set| {
+        let key = (set.owner, set.kind.clone());
+        let before = known.get(&key).map(|(_, count)| signed(*count));
+        let stored = stored.remove(&key).unwrap_or_default();
+        let removed = stored.into_iter().filter(|(hash, _)| set.members.remove(hash).is_none()).collect();
+        // What is left is not stored yet.
+        Difference { owner: set.owner, kind: set.kind, hash: set.hash, added: set.members.into_iter().collect(), removed, before }
+    });
+    Ok(differences.collect())
 }
 
-struct Difference<'a> {
-    added: &'a [(u128, Member)],
-    removed: &'a [(u128, String)],
-    hash: u128,
-}
-
-/// Keeps the set's hash, counts, and writes history unless the owner is new.
-async fn finish(
-    conn: &mut Conn<'_>,
-    (owner, kind): (i64, &str),
-    difference: Difference<'_>,
-    batch: &mut BatchWrite<'_>,
-    line: &mut LedgerLine,
-) -> Result<(), StoreError> {
-    let Difference { added, removed, hash } = difference;
-    let known = conn
-        .fetch_one(
-            "reading a link set",
-            "SELECT members FROM link_set WHERE owner = $1 AND kind = $2",
-            vec![owner.into(), kind.into()],
-        )
-        .await?;
-    let before = known.as_ref().map(|row| row.int(0)).transpose()?;
-    let total = before.unwrap_or(0) + signed(added.len()) - signed(removed.len());
-    let sql = "INSERT INTO link_set (owner, kind, hash, members) VALUES ($1, $2, $3, $4) \
-               ON CONFLICT (owner, kind) DO UPDATE SET hash = excluded.hash, members = excluded.members";
-    conn.execute(
-        "keeping a link set",
-        sql,
-        vec![owner.into(), kind.into(), hash.to_le_bytes().to_vec().into(), total.into()],
-    )
-    .await?;
-    line.counters.links_added += count(signed(added.len()));
-    line.counters.links_removed += count(signed(removed.len()));
-    let created = before.is_none() && batch.changed.contains(&owner)
-        || batch.assets.iter().any(|asset| asset.id == owner && asset.first_seen == batch.as_of);
-    if created || added.is_empty() && removed.is_empty() {
+/// Writes all differences: one statement removes, one adds, one keeps the sets' hashes.
+async fn apply(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    let dialect = conn.dialect();
+    let removed: usize = differences.iter().map(|difference| difference.removed.len()).sum();
+    if removed > 0 {
+        let columns = [("owner", ColumnKind::Int), ("kind", ColumnKind::Text), ("h", ColumnKind::Blob)];
+        let mut bulk = Bulk::new(dialect, &columns, removed);
+        for difference in differences {
+            for (hash, _) in &difference.removed {
+                bulk.push(&[Cell::Int(difference.owner), Cell::Text(&difference.kind), Cell::Blob(&hash.to_le_bytes())]);
+            }
+        }
+        let (source, params) = bulk.source(dialect, "b", 1);
+        let sql = format!("DELETE FROM edge WHERE (owner, kind, member_hash) IN (SELECT b.owner, b.kind, b.h FROM {source})");
+        conn.execute("removing members", sql, params).await?;
+    }
+    add(conn, differences, batch).await?;
+    if differences.is_empty() {
         return Ok(());
     }
-    let side = |all: &mut dyn Iterator<Item = &str>, total: usize| {
-        let named: Vec<&str> = all.take(NAMED_IN_HISTORY).collect();
-        let more = total.saturating_sub(named.len());
-        if more == 0 { json!(named) } else { json!({ "named": named, "more": more }) }
-    };
-    let mut entry = serde_json::Map::new();
-    if !added.is_empty() {
-        entry.insert("added".to_owned(), side(&mut added.iter().map(|(_, member)| member.text()), added.len()));
+    let columns = [("owner", ColumnKind::Int), ("kind", ColumnKind::Text), ("hash", ColumnKind::Blob), ("members", ColumnKind::Int)];
+    let mut bulk = Bulk::new(dialect, &columns, differences.len());
+    for difference in differences {
+        let members = difference.before.unwrap_or(0) + signed(difference.added.len()) - signed(difference.removed.len());
+        bulk.push(&[
+            Cell::Int(difference.owner),
+            Cell::Text(&difference.kind),
+            Cell::Blob(&difference.hash.to_le_bytes()),
+            Cell::Int(members),
+        ]);
     }
-    if !removed.is_empty() {
-        entry.insert("removed".to_owned(), side(&mut removed.iter().map(|(_, text)| text.as_str()), removed.len()));
-    }
-    let before = serde_json::Map::from_iter([(format!("links.{kind}"), serde_json::Value::Object(entry))]);
-    batch.changes.push(ChangeWrite { asset: owner, cause: Cause::Source, before });
-    batch.changed.push(owner);
+    let (source, params) = bulk.source(dialect, "b", 1);
+    let sql = format!(
+        "INSERT INTO link_set (owner, kind, hash, members) SELECT owner, kind, hash, members FROM {source} WHERE true \
+         ON CONFLICT (owner, kind) DO UPDATE SET hash = excluded.hash, members = excluded.members"
+    );
+    conn.execute("keeping link sets", sql, params).await?;
     Ok(())
+}
+
+/// Adds members, resolved at once where their assets are known: by key in any stream of the connector, else by place.
+async fn add(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+    let dialect = conn.dialect();
+    let added: usize = differences.iter().map(|difference| difference.added.len()).sum();
+    if added == 0 {
+        return Ok(());
+    }
+    let mut columns = vec![("owner", ColumnKind::Int), ("kind", ColumnKind::Text)];
+    columns.extend(MEMBER_COLUMNS);
+    let mut bulk = Bulk::new(dialect, &columns, added);
+    for difference in differences {
+        for (hash, member) in &difference.added {
+            let (key, locator, label) = member_parts(member);
+            let place = [Cell::Int(difference.owner), Cell::Text(&difference.kind), Cell::Blob(&hash.to_le_bytes())];
+            bulk.push(&[place[0], place[1], place[2], key.into(), locator.into(), label.into()]);
+        }
+    }
+    let streams = streams_of(conn, batch.connector).await?;
+    let by_key: Vec<String> = (0..streams.len())
+        .map(|at| {
+            let stream = at + 3;
+            format!("(SELECT id FROM asset WHERE tenant = $1 AND connector = $2 AND stream = ${stream} AND source_key = b.k)")
+        })
+        .collect();
+    let first = streams.len() + 3;
+    let (source, params) = bulk.source(dialect, "b", first);
+    let sql = format!(
+        "INSERT INTO edge (owner, kind, member_hash, member, member_key, locator, label) SELECT b.owner, b.kind, b.h, \
+         CASE WHEN b.k IS NOT NULL THEN COALESCE({}, NULL) WHEN b.locator IS NOT NULL THEN \
+         (SELECT MIN(id) FROM asset WHERE connector = $2 AND locator = b.locator AND state = 'present') END, \
+         b.k, b.locator, b.label FROM {source} WHERE true ON CONFLICT DO NOTHING",
+        by_key.join(", ")
+    );
+    let mut all = vec![batch.connector.tenant.into(), batch.connector.id.into()];
+    all.extend(streams.into_iter().map(Into::into));
+    all.extend(params);
+    conn.execute("adding members", sql, all).await?;
+    Ok(())
+}
+
+/// Counts, and writes history unless the owner is new.
+fn note(differences: Vec<Difference>, batch: &mut BatchWrite<'_>, line: &mut LedgerLine) {
+    for difference in differences {
+        let Difference { owner, kind, added, removed, before, .. } = difference;
+        line.counters.links_added += count(signed(added.len()));
+        line.counters.links_removed += count(signed(removed.len()));
+        let created = before.is_none() && batch.assets.iter().any(|asset| asset.id == owner && asset.created);
+        if created || added.is_empty() && removed.is_empty() {
+            continue;
+        }
+        let side = |all: &mut dyn Iterator<Item = &str>, total: usize| {
+            let named: Vec<&str> = all.take(NAMED_IN_HISTORY).collect();
+            let more = total.saturating_sub(named.len());
+            if more == 0 { json!(named) } else { json!({ "named": named, "more": more }) }
+        };
+        let mut entry = serde_json::Map::new();
+        if !added.is_empty() {
+            entry.insert("added".to_owned(), side(&mut added.iter().map(|(_, member)| member.text()), added.len()));
+        }
+        if !removed.is_empty() {
+            entry.insert("removed".to_owned(), side(&mut removed.iter().map(|(_, text)| text.as_str()), removed.len()));
+        }
+        let before = serde_json::Map::from_iter([(format!("links.{kind}"), serde_json::Value::Object(entry))]);
+        batch.changes.push(ChangeWrite { asset: owner, cause: Cause::Source, before });
+        batch.changed.push(owner);
+    }
 }
 
 fn signed(number: usize) -> i64 {
@@ -215,54 +270,49 @@ async fn stage(conn: &mut Conn<'_>, run: i64, owner: i64, page: &LinkPage) -> Re
     Ok(())
 }
 
-/// Compares a staged set with the stored one, entirely in the database, and writes the difference.
+/// Compares a staged set with the stored one, in the database: only the difference leaves it.
 async fn unstage(
     conn: &mut Conn<'_>,
     run: i64,
-    (owner, kind): (i64, &str),
-    batch: &mut BatchWrite<'_>,
-    line: &mut LedgerLine,
-) -> Result<(), StoreError> {
-    let key = || -> Vec<crate::sql::Param> { vec![run.into(), owner.into(), kind.into()] };
-    let sql = "SELECT t.member_hash, t.member_key, t.locator, t.label FROM edge_stage t WHERE t.run = $1 AND t.owner = $2 \
-               AND t.kind = $3 AND NOT EXISTS (SELECT 1 FROM edge e WHERE e.owner = t.owner AND e.kind = t.kind AND e.member_hash = t.member_hash)";
-    let mut added = Vec::new();
-    for row in conn.fetch("comparing members", sql, key()).await? {
-        let label = row.maybe_text(3)?.unwrap_or_default();
-        let member = match (row.maybe_text(1)?, row.maybe_int(2)?) {
-            (Some(key), _) => Member::Key(key),
-            (None, Some(locator)) => Member::Place { locator, text: label },
-            (None, None) => Member::Text(label),
-        };
-        added.push((to_hash(&row.blob(0)?), member));
-    }
-    let sql = "SELECT e.member_hash, COALESCE(e.member_key, e.label) FROM edge e WHERE e.owner = $2 AND e.kind = $3 \
-               AND NOT EXISTS (SELECT 1 FROM edge_stage t WHERE t.run = $1 AND t.owner = e.owner AND t.kind = e.kind AND t.member_hash = e.member_hash)";
-    let rows = conn.fetch("comparing members", sql, key()).await?;
-    let removed: Vec<(u128, String)> = rows
-        .iter()
-        .map(|row| Ok((to_hash(&row.blob(0)?), row.maybe_text(1)?.unwrap_or_default())))
-        .collect::<Result<_, StoreError>>()?;
-    conn.execute(
-        "dropping staged members",
-        "DELETE FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3",
-        key(),
-    )
-    .await?;
-    if added.is_empty() && removed.is_empty() {
-        return Ok(());
-    }
-    apply(conn, (owner, kind), &added, &removed).await?;
-    let rows = conn
-        .fetch(
-            "hashing members",
-            "SELECT member_hash FROM edge WHERE owner = $1 AND kind = $2",
-            vec![owner.into(), kind.into()],
-        )
-        .await?;
+    (owner, kind): (i64, String),
+    known: &KnownSets,
+) -> Result<Option<Difference>, StoreError> {
+    let key = || -> Vec<crate::sql::Param> { vec![run.into(), owner.into(), kind.clone().into()] };
+    let sql = "SELECT member_hash FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3";
+    let rows = conn.fetch("hashing members", sql, key()).await?;
     let hashes = rows.iter().map(|row| row.blob(0).map(|bytes| to_hash(&bytes))).collect::<Result<Vec<_>, _>>()?;
-    finish(conn, (owner, kind), Difference { added: &added, removed: &removed, hash: set_hash(hashes) }, batch, line)
-        .await
+    let hash = set_hash(hashes.iter().copied());
+    let stored = known.get(&(owner, kind.clone()));
+    let mut difference = None;
+    if stored != Some(&(hash, hashes.len())) {
+        let sql = "SELECT t.member_hash, t.member_key, t.locator, t.label FROM edge_stage t WHERE t.run = $1 AND t.owner = $2 \
+                   AND t.kind = $3 AND NOT EXISTS (SELECT 1 FROM edge e WHERE e.owner = t.owner AND e.kind = t.kind AND e.member_hash = t.member_hash)";
+        let mut added = Vec::new();
+        for row in conn.fetch("comparing members", sql, key()).await? {
+            let label = row.maybe_text(3)?.unwrap_or_default();
+            let member = match (row.maybe_text(1)?, row.maybe_int(2)?) {
+                (Some(key), _) => Member::Key(key),
+                (None, Some(locator)) => Member::Place { locator, text: label },
+                (None, None) => Member::Text(label),
+            };
+            added.push((to_hash(&row.blob(0)?), member));
+        }
+        let sql = "SELECT e.member_hash, COALESCE(e.member_key, e.label) FROM edge e WHERE e.owner = $2 AND e.kind = $3 \
+                   AND NOT EXISTS (SELECT 1 FROM edge_stage t WHERE t.run = $1 AND t.owner = e.owner AND t.kind = e.kind AND t.member_hash = e.member_hash)";
+        let rows = conn.fetch("comparing members", sql, key()).await?;
+        let removed = rows.iter().map(|row| Ok((to_hash(&row.blob(0)?), row.maybe_text(1)?.unwrap_or_default())));
+        let removed = removed.collect::<Result<Vec<_>, StoreError>>()?;
+        let before = stored.map(|(_, count)| signed(*count));
+        difference = Some(Difference { owner, kind: kind.clone(), hash, added, removed, before });
+    }
+    conn.execute("dropping staged members", "DELETE FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3", key()).await?;
+    Ok(difference)
+}
+
+async fn streams_of(conn: &mut Conn<'_>, connector: &ConnectorRow) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT DISTINCT stream FROM scope WHERE tenant = $1 AND connector = $2 ORDER BY stream";
+    let rows = conn.fetch("listing streams", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
+    rows.iter().map(|row| row.text(0)).collect()
 }
 
 /// A membership.
@@ -316,7 +366,7 @@ impl Store {
     pub async fn resolve_links(&self, connector: &ConnectorRow) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        for stream in self.streams_of(&mut conn, connector).await? {
+        for stream in streams_of(&mut conn, connector).await? {
             let sql = "UPDATE edge SET member = a.id FROM asset a WHERE edge.member IS NULL AND edge.member_key IS NOT NULL \
                        AND a.tenant = $1 AND a.connector = $2 AND a.stream = $3 AND a.source_key = edge.member_key \
                        AND edge.owner IN (SELECT id FROM asset WHERE connector = $2)";
@@ -332,11 +382,5 @@ impl Store {
         let unresolved = row.map_or(Ok(0), |row| row.int(0))?;
         transaction.commit().await?;
         Ok(count(unresolved))
-    }
-
-    async fn streams_of(&self, conn: &mut Conn<'_>, connector: &ConnectorRow) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT DISTINCT stream FROM scope WHERE tenant = $1 AND connector = $2";
-        let rows = conn.fetch("listing streams", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
-        rows.iter().map(|row| row.text(0)).collect()
     }
 }
