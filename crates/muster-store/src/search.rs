@@ -22,7 +22,7 @@ use muster_core::clock::Instant;
 use sqlx::error::BoxDynError;
 
 pub use crate::dialect::Dialect;
-pub use compile::{Compiled, compile};
+pub use compile::{Compiled, Substring, compile};
 pub use list::{Count, Counting, FACET_VALUES, Page, PageKey, SearchError, Sort, count, facet, page};
 pub use schema::{create_statements, substring_delete, substring_insert, substring_statements, table, text_table};
 

@@ -242,12 +242,24 @@ pub enum SearchValue {
     Number(i64),
 }
 
+/// The most characters of an indexed text: PostgreSQL refuses index entries over about 2,700 bytes.
+const INDEXED_CHARACTERS: usize = 512;
+
+/// Text as search columns hold it: folded, and no longer than an index takes.
+fn searched(field: &Field, text: &str) -> String {
+    let folded = crate::fold::fold(text);
+    if field.search == Search::Scanned || folded.len() <= INDEXED_CHARACTERS {
+        return folded;
+    }
+    folded.chars().take(INDEXED_CHARACTERS).collect()
+}
+
 /// What the search table of a class holds for a detail document, in the order of [`fields`].
 pub fn search_values(class: Class, detail: &serde_json::Map<String, serde_json::Value>) -> Vec<Option<SearchValue>> {
     let one = |field: &Field| {
         let value = field.value_in(detail)?;
         match field.value {
-            FieldType::Text => value.as_str().map(|text| SearchValue::Text(crate::fold::fold(text))),
+            FieldType::Text => value.as_str().map(|text| SearchValue::Text(searched(field, text))),
             FieldType::Integer => value.as_i64().map(SearchValue::Number),
             FieldType::Boolean => value.as_bool().map(|flag| SearchValue::Number(i64::from(flag))),
             FieldType::Time => {

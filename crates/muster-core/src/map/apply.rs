@@ -221,8 +221,9 @@ impl Context<'_> {
                 _ => false,
             },
             Condition::Absent { attribute } => self.read_named(attribute).is_none(),
-            Condition::All(inner) => inner.iter().fold(true, |all, condition| self.holds(condition, running) && all),
-            Condition::Any(inner) => inner.iter().fold(false, |any, condition| self.holds(condition, running) || any),
+            // Every part is looked at, also when the answer is known: a time in any of them may change it later.
+            Condition::All(inner) => inner.iter().filter(|condition| !self.holds(condition, running)).count() == 0,
+            Condition::Any(inner) => inner.iter().filter(|condition| self.holds(condition, running)).count() > 0,
             Condition::Not(inner) => !self.holds(inner, running),
         }
     }

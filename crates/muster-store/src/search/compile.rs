@@ -10,6 +10,9 @@ use super::candidates::candidates;
 use super::schema::text_table;
 use super::{Bind, Dialect, View};
 
+/// How many ids of the substring index are few.
+const FEW: usize = 10_000;
+
 /// A condition over `a` (asset), `s` (its search table) and, where it says so, `c` (its connector).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
@@ -19,9 +22,21 @@ pub struct Compiled {
     pub binds: Vec<Bind>,
     /// Whether it asks `c`.
     pub connector: bool,
-    /// Whether SQLite finds the assets by its substring index. `s` must be read `NOT INDEXED` then, which leaves its key:
-    /// without figures the planner would walk the tenant's whole index instead.
-    pub by_substring: bool,
+    /// What bounds the condition by SQLite's substring index, where it can.
+    pub substring: Option<Substring>,
+}
+
+/// A way into the search table by SQLite's substring index.
+///
+/// It pays where it gives few ids. Where it gives many, the pages and capped counts of a walk through the table are soon
+/// full. The database finds out which, as it keeps no figures: a list is asked both ways, and one of them is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substring {
+    /// The condition that an asset is among the index's ids. `s` must be read `NOT INDEXED` beside it, which leaves its
+    /// key: the planner would rather walk the tenant's whole index.
+    pub among: String,
+    /// The condition that there are few.
+    pub few: String,
 }
 
 /// Compiles a query for one class; its placeholders begin at `$first`.
@@ -29,19 +44,15 @@ pub fn compile(query: &Query, view: &View, first: usize) -> Compiled {
     let mut compiler = Compiler { view, first, binds: Vec::new(), connector: false };
     let tenant = compiler.bind(Bind::Number(view.tenant));
     let mut sql_where = format!("a.tenant = {tenant} AND s.tenant = {tenant}");
-    let mut by_substring = false;
+    let mut substring = None;
     if !query.selects(view.class) {
         sql_where.push_str(" AND 1 = 0");
     } else if constant(query.expression(), view.class) != Some(true) {
-        if let Some(ids) = compiler.candidate_ids(query.expression()) {
-            sql_where.push_str(" AND ");
-            sql_where.push_str(&ids);
-            by_substring = true;
-        }
+        substring = compiler.substring(query.expression());
         sql_where.push_str(" AND ");
         sql_where.push_str(&compiler.expression(query.expression()));
     }
-    Compiled { sql_where, binds: compiler.binds, connector: compiler.connector, by_substring }
+    Compiled { sql_where, binds: compiler.binds, connector: compiler.connector, substring }
 }
 
 struct Compiler<'a> {
@@ -61,16 +72,18 @@ impl Compiler<'_> {
         self.bind(Bind::Text(text.into()))
     }
 
-    fn candidate_ids(&mut self, expression: &Expression) -> Option<String> {
+    fn substring(&mut self, expression: &Expression) -> Option<Substring> {
         if self.view.dialect != Dialect::Sqlite {
             return None;
         }
         let table = text_table(self.view.class);
-        let mut selects = Vec::new();
-        for (column, pattern) in candidates(expression, self.view.class)? {
-            selects.push(format!("SELECT rowid FROM {table} WHERE {column} LIKE {}", self.text(pattern)));
-        }
-        Some(format!("s.asset_id IN ({})", selects.join(" UNION ")))
+        let wanted = candidates(expression, self.view.class)?;
+        let wanted = self.text(wanted);
+        let ids = format!("SELECT rowid FROM {table} WHERE {table} MATCH {wanted}");
+        Some(Substring {
+            among: format!("s.asset_id IN ({ids})"),
+            few: format!("(SELECT COUNT(*) FROM ({ids} LIMIT {})) <= {FEW}", FEW + 1),
+        })
     }
 
     fn expression(&mut self, expression: &Expression) -> String {

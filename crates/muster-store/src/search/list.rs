@@ -5,7 +5,7 @@ use muster_core::query::Query;
 use muster_core::query::tokens::Target;
 use thiserror::Error;
 
-use super::compile::{Compiled, column, compile};
+use super::compile::{Compiled, Substring, column, compile};
 use super::schema::table;
 use super::{Bind, Dialect, Statement, View};
 
@@ -96,7 +96,7 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
     let by = sort_column(view, page.sort)?;
     compiled.connector |= matches!(page.sort.by, Some(Target::Source | Target::Connector));
     let (operator, direction) = if page.sort.descending { ("<", "DESC") } else { (">", "ASC") };
-    let from = tables(view, &compiled);
+    let ways = ways(view, &compiled);
     let mut bind = |bind| {
         compiled.binds.push(bind);
         format!("${}", compiled.binds.len())
@@ -104,7 +104,6 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
     let limit = bind(Bind::Number(i64::from(page.limit.min(PAGE_LIMIT))));
     let after_id = page.after.as_ref().map(|key| bind(Bind::Number(key.id)));
     let after_value = after_value(page)?.map(bind);
-    let condition = &compiled.sql_where;
     let mut arms = Vec::new();
     if page.after.is_none() || after_value.is_some() || page.sort.by.is_none() {
         let after = match (&after_value, &after_id) {
@@ -113,45 +112,61 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
             _ => String::new(),
         };
         let present = if can_miss(page.sort) { format!(" AND {by} IS NOT NULL") } else { String::new() };
-        arms.push(format!(
-            "SELECT s.asset_id AS id, {by} AS sort_value FROM {from} WHERE {condition}{present}{after} \
-             ORDER BY {by} {direction}, s.asset_id {direction} LIMIT {limit}"
-        ));
+        arms.extend(ways.iter().map(|way| {
+            format!(
+                "SELECT s.asset_id AS id, {by} AS sort_value FROM {}{present}{after} \
+                 ORDER BY {by} {direction}, s.asset_id {direction}{}",
+                way.from,
+                way.limit(Some(&limit))
+            )
+        }));
     }
+    let valued = arms.len();
     if can_miss(page.sort) {
         let after = match (&after_value, &after_id) {
             (None, Some(id)) => format!(" AND s.asset_id {operator} {id}"),
             _ => String::new(),
         };
-        arms.push(format!(
-            "SELECT s.asset_id AS id, {by} AS sort_value FROM {from} WHERE {condition} AND {by} IS NULL{after} \
-             ORDER BY s.asset_id {direction} LIMIT {limit}"
-        ));
+        arms.extend(ways.iter().map(|way| {
+            format!(
+                "SELECT s.asset_id AS id, {by} AS sort_value FROM {} AND {by} IS NULL{after} \
+                 ORDER BY s.asset_id {direction}{}",
+                way.from,
+                way.limit(Some(&limit))
+            )
+        }));
     }
     let sql = match arms.as_slice() {
-        [first, second] => format!(
-            "SELECT id, sort_value FROM (SELECT *, 0 AS arm FROM ({first}) AS valued UNION ALL SELECT *, 1 AS arm FROM ({second}) AS missing) \
-             AS listed ORDER BY arm, sort_value {direction}, id {direction} LIMIT {limit}"
-        ),
-        _ => arms.concat(),
+        [only] => only.clone(),
+        several => {
+            let arm = |(index, arm): (usize, &String)| {
+                format!("SELECT *, {} AS missing FROM ({arm}) AS arm{index}", i32::from(index >= valued))
+            };
+            let arms: Vec<String> = several.iter().enumerate().map(arm).collect();
+            format!(
+                "SELECT id, sort_value FROM ({}) AS listed \
+                 ORDER BY missing, sort_value {direction}, id {direction} LIMIT {limit}",
+                arms.join(" UNION ALL ")
+            )
+        }
     };
     Ok(Statement { sql, binds: compiled.binds })
 }
 
 /// A count of what a query selects: one row, one integer, for [`Counting::count`].
 pub fn count(query: &Query, view: &View, counting: Counting) -> Statement {
-    let compiled = compile(query, view, 1);
-    let from = tables(view, &compiled);
-    let Compiled { sql_where, mut binds, .. } = compiled;
-    let sql = match counting {
-        Counting::Exact => format!("SELECT COUNT(*) FROM {from} WHERE {sql_where}"),
-        Counting::Capped => {
-            binds.push(Bind::Number(COUNT_LIMIT + 1));
-            let limit = binds.len();
-            format!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM {from} WHERE {sql_where} LIMIT ${limit}) AS counted")
-        }
-    };
-    Statement { sql, binds }
+    let mut compiled = compile(query, view, 1);
+    let ways = ways(view, &compiled);
+    let limit = (counting == Counting::Capped).then(|| {
+        compiled.binds.push(Bind::Number(COUNT_LIMIT + 1));
+        format!("${}", compiled.binds.len())
+    });
+    let counted = ways.iter().enumerate().map(|(index, way)| {
+        format!("SELECT * FROM (SELECT 1 AS one FROM {}{}) AS way{index}", way.from, way.limit(limit.as_deref()))
+    });
+    let counted: Vec<String> = counted.collect();
+    let sql = format!("SELECT COUNT(*) FROM ({}) AS counted", counted.join(" UNION ALL "));
+    Statement { sql, binds: compiled.binds }
 }
 
 /// How often each value of a keyword occurs among what a query selects: rows of `value`, folded, and `assets`; the most
@@ -164,22 +179,61 @@ pub fn facet(query: &Query, view: &View, target: Target) -> Result<Statement, Se
     }
     let mut compiled = compile(query, view, 1);
     compiled.connector |= matches!(target, Target::Source);
-    let (by, from, condition) = (column(target), tables(view, &compiled), &compiled.sql_where);
+    let by = column(target);
+    let ways = ways(view, &compiled);
+    let ways = ways.iter().enumerate().map(|(index, way)| {
+        let limit = way.limit(None);
+        format!("SELECT * FROM (SELECT {by} AS value FROM {} AND {by} IS NOT NULL{limit}) AS way{index}", way.from)
+    });
     let sql = format!(
-        "SELECT value, COUNT(*) AS assets FROM (SELECT {by} AS value FROM {from} WHERE {condition} AND {by} IS NOT NULL) \
-         AS valued GROUP BY value ORDER BY assets DESC, value LIMIT {FACET_VALUES}"
+        "SELECT value, COUNT(*) AS assets FROM ({}) AS valued GROUP BY value ORDER BY assets DESC, value \
+         LIMIT {FACET_VALUES}",
+        ways.collect::<Vec<_>>().join(" UNION ALL ")
     );
     Ok(Statement { sql, binds: compiled.binds })
 }
 
+/// A way to ask a condition.
+struct Way {
+    /// What follows FROM.
+    from: String,
+    /// When it is taken: a condition, and what it must be. The other way is then empty.
+    when: Option<(String, bool)>,
+}
+
+impl Way {
+    /// The LIMIT clause. That is where a way not taken ends before it begins: SQLite asks a limit once, and would ask a
+    /// condition with a subquery row by row.
+    fn limit(&self, limit: Option<&str>) -> String {
+        match (&self.when, limit) {
+            (None, None) => String::new(),
+            (None, Some(limit)) => format!(" LIMIT {limit}"),
+            (Some((few, true)), limit) => format!(" LIMIT CASE WHEN {few} THEN {} ELSE 0 END", limit.unwrap_or("-1")),
+            (Some((few, false)), limit) => format!(" LIMIT CASE WHEN {few} THEN 0 ELSE {} END", limit.unwrap_or("-1")),
+        }
+    }
+}
+
+/// One way, or two of which one is taken.
+fn ways(view: &View, compiled: &Compiled) -> Vec<Way> {
+    let condition = &compiled.sql_where;
+    let from = |indexed: &str, more: &str| format!("{} WHERE {condition}{more}", tables(view, compiled, indexed));
+    match &compiled.substring {
+        None => vec![Way { from: from("", ""), when: None }],
+        Some(Substring { among, few }) => vec![
+            Way { from: from(" NOT INDEXED", &format!(" AND {among}")), when: Some((few.clone(), true)) },
+            Way { from: from("", ""), when: Some((few.clone(), false)) },
+        ],
+    }
+}
+
 /// The tables of a condition. SQLite is told to begin with the search table, which has the indexes; it keeps no figures
 /// by which to find that out.
-fn tables(view: &View, compiled: &Compiled) -> String {
+fn tables(view: &View, compiled: &Compiled, indexed: &str) -> String {
     let join = match view.dialect {
         Dialect::Sqlite => "CROSS JOIN",
         Dialect::Postgres => "JOIN",
     };
-    let indexed = if compiled.by_substring { " NOT INDEXED" } else { "" };
     let mut from = format!("{} AS s{indexed} {join} asset AS a ON a.id = s.asset_id", table(view.class));
     if compiled.connector {
         from.push_str(&format!(" {join} connector AS c ON c.id = a.connector"));

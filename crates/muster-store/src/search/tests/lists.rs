@@ -93,13 +93,30 @@ fn counts_say_whether_they_are_exact() {
         };
         store.run(&format!("INSERT INTO asset {numbers} SELECT i + 100, 1, 1, 'present', NULL, 1, 1 FROM g"));
         store.run(&format!(
-            "INSERT INTO search_user (asset_id, tenant, status) {numbers} SELECT i + 100, 1, 'x' FROM g"
+            "INSERT INTO search_user (asset_id, tenant, status, name) {numbers} SELECT i + 100, 1, 'x', 'common ' || i FROM g"
         ));
         let answer = store.numbers(&count(&parse("status:X"), &view, Counting::Capped))[0];
         assert_eq!(Counting::Capped.count(answer), Count { value: 10_000, exact: false });
         let answer = store.numbers(&count(&parse("status:X"), &view, Counting::Exact))[0];
         assert_eq!(Counting::Exact.count(answer), Count { value: 10_001, exact: true });
+        common_words_are_found(&mut store, &view);
     }
+}
+
+/// What more than a few hold is not looked for in the substring index.
+fn common_words_are_found(store: &mut Store, view: &View) {
+    if store.dialect() == Dialect::Sqlite {
+        store.run("INSERT INTO search_user_text(search_user_text) VALUES ('rebuild')");
+    }
+    let common = parse("common");
+    assert_eq!(store.numbers(&count(&common, view, Counting::Capped)), [10_001]);
+    assert_eq!(store.numbers(&count(&common, view, Counting::Exact)), [10_001]);
+    let sort = Sort { by: target("user.name"), descending: true };
+    let last = page(&common, view, &Page { sort, after: None, limit: 3 }).unwrap();
+    assert_eq!(store.numbers(&last), [10_099, 10_098, 10_097]);
+    let statuses = facet(&common, view, target("user.status").unwrap()).unwrap();
+    assert_eq!(store.cells(&statuses).len(), 1);
+    assert_eq!(store.numbers(&count(&parse("\"ommon 777\""), view, Counting::Exact)), [11]);
 }
 
 #[test]
