@@ -36,6 +36,9 @@ pub struct RecordBatch {
     values: Vec<ValueSpan>,
     records: Vec<RecordSpan>,
     open_values: usize,
+    /// What the last record's hashes were made of; kept for their room.
+    content: Vec<u8>,
+    volatile: Vec<u8>,
 }
 
 impl RecordBatch {
@@ -45,7 +48,7 @@ impl RecordBatch {
             bytes: Vec::with_capacity(bytes),
             values: Vec::with_capacity(records * 24),
             records: Vec::with_capacity(records),
-            open_values: 0,
+            ..Self::default()
         }
     }
 
@@ -88,19 +91,20 @@ impl RecordBatch {
         self.values[first..].sort_unstable_by(|left, right| {
             left.attribute.cmp(&right.attribute).then_with(|| slice(bytes, *left).cmp(slice(bytes, *right)))
         });
-        let mut content = blake3::Hasher::new();
-        let mut volatile = blake3::Hasher::new();
+        // Hashed in one piece: a hasher fed a few bytes at a time costs several times as much.
+        self.content.clear();
+        self.volatile.clear();
         for group in self.values[first..].chunk_by(|left, right| left.attribute == right.attribute) {
-            let hasher = match model.by_id(group[0].attribute).map(|attribute| attribute.kind) {
-                Some(AttributeKind::Content) => &mut content,
-                Some(AttributeKind::Volatile) => &mut volatile,
+            let hashed = match model.by_id(group[0].attribute).map(|attribute| attribute.kind) {
+                Some(AttributeKind::Content) => &mut self.content,
+                Some(AttributeKind::Volatile) => &mut self.volatile,
                 _ => continue,
             };
-            hasher.update(&group[0].attribute.0.to_le_bytes());
-            hasher.update(&offset(group.len()).to_le_bytes());
+            hashed.extend_from_slice(&group[0].attribute.0.to_le_bytes());
+            hashed.extend_from_slice(&offset(group.len()).to_le_bytes());
             for span in group {
-                hasher.update(&span.length.to_le_bytes());
-                hasher.update(slice(bytes, *span));
+                hashed.extend_from_slice(&span.length.to_le_bytes());
+                hashed.extend_from_slice(slice(bytes, *span));
             }
         }
         let key_start = offset(self.bytes.len());
@@ -110,8 +114,8 @@ impl RecordBatch {
             key_length: offset(key.len()),
             first_value: offset(first),
             end_value: offset(self.values.len()),
-            content: shorten(&content),
-            volatile: shorten(&volatile),
+            content: RecordHash(crate::fold::fingerprint(&self.content)),
+            volatile: RecordHash(crate::fold::fingerprint(&self.volatile)),
         });
         self.open_values = self.values.len();
     }
@@ -150,12 +154,6 @@ fn offset(length: usize) -> u32 {
 fn slice(bytes: &[u8], span: ValueSpan) -> &[u8] {
     let start = span.start as usize;
     bytes.get(start..start + span.length as usize).unwrap_or_default()
-}
-
-fn shorten(hasher: &blake3::Hasher) -> RecordHash {
-    let mut short = [0; 16];
-    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    RecordHash(short)
 }
 
 /// One record of a batch.

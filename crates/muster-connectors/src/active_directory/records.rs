@@ -204,13 +204,6 @@ impl PageBuilder {
     ) -> Result<(), LdapError> {
         // With the extended-DN control the entry's own name is extended, too.
         let (_, dn) = names::extended(entry.dn);
-        let Some(Ok(key)) = entry.first("objectGUID").map(guid_text) else {
-            self.reject_without_key(dn);
-            return Ok(());
-        };
-        if self.origin.is_container {
-            knowledge.learn_parent(dn, Some(Arc::from(key.as_str())));
-        }
         let mut ranges = Vec::new();
         let mut partial_links = false;
         for attribute in entry.attributes() {
@@ -227,6 +220,16 @@ impl PageBuilder {
             if !known.is_link {
                 attribute.values().for_each(|value| self.batch.records.push(known.id, value));
             }
+        }
+        let source_key = self.model.source_key;
+        let found = self.batch.records.open_values().find(|(id, _)| *id == source_key);
+        let Some(Ok(key)) = found.map(|(_, value)| guid_text(value)) else {
+            self.batch.records.abandon();
+            self.reject_without_key(dn);
+            return Ok(());
+        };
+        if self.origin.is_container {
+            knowledge.learn_parent(dn, Some(Arc::from(key.as_str())));
         }
         match self.place(knowledge, dn) {
             Some(place) if ranges.is_empty() && !partial_links => {

@@ -59,3 +59,14 @@ fn abandoned_values_leave_no_trace() {
     batch.finish(&model.streams[0], "k");
     assert_eq!(batch.get(0).unwrap().values(AttributeId(2)).collect::<Vec<_>>(), [b"kept"]);
 }
+
+#[test]
+fn the_hash_is_what_it_always_was() {
+    let mut expected = blake3::Hasher::new();
+    expected.update(&2_u16.to_le_bytes()).update(&2_u32.to_le_bytes());
+    for value in ["a", "b"] {
+        expected.update(&1_u32.to_le_bytes()).update(value.as_bytes());
+    }
+    let hash = batch(&[(1, "g"), (2, "b"), (2, "a"), (3, "1")]).get(0).unwrap().hash();
+    assert_eq!(hash.0, expected.finalize().as_bytes()[..16]);
+}

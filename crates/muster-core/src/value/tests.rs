@@ -82,3 +82,50 @@ fn intervals_are_positive_microseconds() {
     assert_eq!(decode(ValueType::Interval, b"-9223372036854775808"), Ok(Some(Value::Integer(FOREVER_MICROSECONDS))));
     assert_eq!(decode(ValueType::Interval, b"0"), Ok(None));
 }
+
+#[test]
+fn the_edges_of_every_type_are_values_or_errors() {
+    for given in [
+        "99991231235959Z",
+        "99991231235959.999999999999Z",
+        "99991231235959-2359",
+        "00010101000000+2359",
+        "00000101000000Z",
+    ] {
+        if let Ok(Some(value)) = decode(ValueType::GeneralizedTime, given.as_bytes()) {
+            let _ = (value.to_json(), value.to_text());
+        }
+    }
+    for given in [i64::MIN, i64::MIN + 1, -1, 0, 1, 9, i64::MAX - 1, i64::MAX] {
+        let given = given.to_string();
+        for value_type in [ValueType::Filetime, ValueType::Interval, ValueType::GroupType, ValueType::Integer] {
+            if let Ok(Some(value)) = decode(value_type, given.as_bytes()) {
+                let _ = (value.to_json(), value.to_text());
+            }
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn identifiers_come_back(guid: [u8; 16], authority in 0_u64..1 << 48, parts in proptest::collection::vec(0..=u32::MAX, 0..=15)) {
+        proptest::prop_assert_eq!(guid_bytes(&guid_text(&guid).unwrap()), Some(guid));
+        let mut sid = vec![1, u8::try_from(parts.len()).unwrap()];
+        sid.extend_from_slice(&authority.to_be_bytes()[2..]);
+        sid.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
+        proptest::prop_assert_eq!(sid_bytes(&sid_text(&sid).unwrap()), Some(sid));
+    }
+
+    #[test]
+    fn times_of_the_calendar_come_back(seconds in 0_i64..253_402_300_799) {
+        let ticks = (seconds + 11_644_473_600) * 10_000_000;
+        let Ok(Some(Value::Time(instant))) = decode(ValueType::Filetime, ticks.to_string().as_bytes()) else {
+            panic!("{ticks} is a time");
+        };
+        proptest::prop_assert_eq!(instant.0, seconds * 1_000_000);
+        let digits: String = instant.to_rfc3339().chars().filter(char::is_ascii_digit).collect();
+        proptest::prop_assert_eq!(decode(ValueType::GeneralizedTime, format!("{digits}Z").as_bytes()), Ok(Some(Value::Time(instant))));
+    }
+}

@@ -19,7 +19,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element's tag and contents.
+    #[inline]
     pub(super) fn element(&mut self) -> Result<(u8, &'a [u8]), LdapError> {
+        // Nearly all elements have one byte of tag and one of length.
+        if let [tag, length @ 0..0x80, rest @ ..] = self.0
+            && tag & 0x1f != 0x1f
+            && let Some((contents, rest)) = rest.split_at_checked(usize::from(*length))
+        {
+            self.0 = rest;
+            return Ok((*tag, contents));
+        }
         let header = header(self.0)?.ok_or(LdapError::Malformed("an element is cut short"))?;
         let total = header.length.checked_add(header.size).ok_or(LdapError::Malformed("a length overflows"))?;
         let contents = self.0.get(header.size..total).ok_or(LdapError::Malformed("an element is cut short"))?;
