@@ -80,6 +80,7 @@ impl Intake {
             rejected: 0,
             dropped_values: 0,
             unchanged: 0,
+            held: 0,
             calls: 0,
             bytes: 0,
             throttled_ms: 0,

@@ -69,6 +69,8 @@ pub(crate) async fn read(context: &mut Context<'_>, at: usize, clock: &dyn Clock
             Ok(end) => return close(context, at, fence, taken, end).await,
             Err(error) => error,
         };
+        // What the failed attempt created or changed is the run's doing all the same (P6).
+        context.scopes[at].line.clone_from(&taken.line);
         if error.kind == ErrorKind::Cancelled || context.cancelled() {
             return Ok(());
         }
