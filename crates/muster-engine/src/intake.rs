@@ -155,12 +155,8 @@ impl Intake {
         if batch.keys_only {
             self.take_keys(&batch.records, &priors, scope, &mut write);
         } else {
-            let mut work = Work { write: &mut write, owners: &mut owners, returned: Vec::new() };
+            let mut work = Work { write: &mut write, owners: &mut owners };
             self.take_records(&batch.records, &priors, scope, &mut work).await?;
-            let returned = std::mem::take(&mut work.returned);
-            if !returned.is_empty() {
-                settings.store.note_return(settings.fence, &returned, settings.as_of).await?;
-            }
         }
         self.take_links(batch.links, &owners, &mut write).await?;
         if !batch.tombstones.is_empty() {
@@ -328,7 +324,6 @@ impl Intake {
         }
         if decision == Decision::Reappear {
             counters.reappeared += 1;
-            work.returned.push(id);
         } else {
             counters.updated += 1;
         }
@@ -340,6 +335,9 @@ impl Intake {
         let map = Arc::clone(&self.settings.map);
         let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
         moved(&model, document, view, &mut difference);
+        if decision == Decision::Reappear {
+            difference.insert("state".to_owned(), "gone".into());
+        }
         let cause = if document.map == self.settings.map_id { Cause::Source } else { Cause::Map };
         work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
         work.write.changed.push(id);
@@ -424,7 +422,6 @@ impl Intake {
 struct Work<'w, 'a> {
     write: &'w mut BatchWrite<'a>,
     owners: &'w mut HashMap<String, i64>,
-    returned: Vec<i64>,
 }
 
 struct Place {
@@ -510,7 +507,7 @@ pub(crate) async fn release_parked(settings: IntakeSettings, taken: &mut Taken) 
             let batch = rebuild(&model, &document.source_key, &[&row.record]);
             let Some(view) = batch.get(0) else { continue };
             let bits = reconcile::attribute_bits(view, &model);
-            let mut work = Work { write: &mut write, owners: &mut owners, returned: Vec::new() };
+            let mut work = Work { write: &mut write, owners: &mut owners };
             intake.rewrite_now(view, (row.asset, document), (Decision::Update, settings.fence.scope, bits), &mut work);
         }
         settings.store.write(settings.fence, write, &mut intake.taken.line).await?;

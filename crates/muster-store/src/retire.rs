@@ -136,12 +136,6 @@ impl Store {
             .map(|row| Ok(ParkedRow { asset: row.int(0)?, lost: row.int(1)?.cast_unsigned(), record: row.blob(2)? }))
             .collect()
     }
-
-    /// Marks history for assets that came back.
-    pub async fn note_return(&self, fence: Fence, ids: &[i64], as_of: Instant) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        state_history(&mut writer.conn(), (fence.run, as_of), ids, "gone").await
-    }
 }
 
 async fn update_ids(conn: &mut Conn<'_>, set: &str, ids: &[i64], value: i64) -> Result<(), StoreError> {
