@@ -182,7 +182,7 @@ impl Intake {
                     }
                     write.seen.push(prior.id);
                     if prior.known.as_ref().is_some_and(|known| known.missing || known.scope != scope) {
-                        write.touches.push(prior.id);
+                        write.touches.push((prior.id, scope));
                     }
                 }
                 _ if self.taken.unknown.len() < UNKNOWN_KEYS => self.taken.unknown.push(record.key().to_owned()),
@@ -226,7 +226,7 @@ impl Intake {
                     self.rewrite(record, (prior.id, known, document), (decision, scope, bits), work);
                 }
                 (Decision::Touch, ..) => {
-                    work.write.touches.push(prior.id);
+                    work.write.touches.push((prior.id, scope));
                     self.taken.line.counters.unchanged += 1;
                 }
                 _ => self.taken.line.counters.unchanged += 1,
@@ -280,8 +280,12 @@ impl Intake {
     ) {
         let model = Arc::clone(self.settings.map.model());
         let lost = known.attributes & !bits;
-        if decision == Decision::Update && lost != 0 {
+        // What a confirmation hands over is bounded, and comes when the guard has looked at its scope already.
+        if decision == Decision::Update && lost != 0 && !self.beside {
             // The guard decides when it has seen all of them (D9); until then the old values stay.
+            if known.missing || known.scope != scope {
+                work.write.touches.push((id, scope));
+            }
             count_bits(&mut self.taken.losing, lost);
             let all = record.encode(&model, |_| true);
             work.write.parked.push(Parked { asset: id, lost, record: all });
@@ -313,6 +317,9 @@ impl Intake {
         if decision == Decision::Refresh {
             counters.refreshed += u64::from(merged.changed);
             counters.unchanged += u64::from(!merged.changed);
+            if document.scope != scope {
+                work.write.touches.push((id, scope));
+            }
             work.write.refreshes.push(RefreshWrite {
                 id,
                 volatile_hash: Some(record.volatile_hash()),

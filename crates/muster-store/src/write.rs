@@ -117,8 +117,8 @@ pub struct BatchWrite<'a> {
     pub assets: Vec<AssetWrite>,
     /// Refreshed assets.
     pub refreshes: Vec<RefreshWrite>,
-    /// Assets that lie in this scope and are not missing, all else as it was.
-    pub touches: Vec<i64>,
+    /// Assets and the scopes they lie in: they are not missing, all else is as it was.
+    pub touches: Vec<(i64, i64)>,
     /// History.
     pub changes: Vec<ChangeWrite>,
     /// Rejected records.
@@ -187,7 +187,7 @@ async fn write_all(
     write_documents(conn, &batch).await?;
     write_search(conn, &batch).await?;
     write_refreshes(conn, &batch).await?;
-    write_touches(conn, fence.scope, &batch.touches).await?;
+    write_touches(conn, &batch.touches).await?;
     write_dead_letters(conn, fence, &batch).await?;
     write_parked(conn, fence, &batch.parked).await?;
     let links = std::mem::take(&mut batch.links);
@@ -332,7 +332,7 @@ async fn write_refreshes(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<
     }
     let (source, params) = narrow.source(dialect, "b", 2);
     let sql = format!(
-        "UPDATE asset SET volatile_hash = COALESCE(b.hash, asset.volatile_hash), recheck_at = b.recheck_at, missing_since = NULL, \
+        "UPDATE asset SET volatile_hash = COALESCE(b.hash, asset.volatile_hash), recheck_at = b.recheck_at, missing_since = NULL, missed = 0, \
          origin = CASE WHEN b.hash IS NULL THEN asset.origin ELSE $1 END FROM {source} WHERE asset.id = b.id"
     );
     let mut all = vec![batch.origin.map(str::to_owned).into()];
@@ -346,18 +346,18 @@ async fn write_refreshes(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<
     Ok(())
 }
 
-async fn write_touches(conn: &mut Conn<'_>, scope: i64, ids: &[i64]) -> Result<(), StoreError> {
-    if ids.is_empty() {
+async fn write_touches(conn: &mut Conn<'_>, touches: &[(i64, i64)]) -> Result<(), StoreError> {
+    if touches.is_empty() {
         return Ok(());
     }
-    let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], ids.len());
-    ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
-    let (source, params) = bulk.source(conn.dialect(), "b", 2);
-    let sql =
-        format!("UPDATE asset SET scope = $1, missing_since = NULL, missed = 0 FROM {source} WHERE asset.id = b.id");
-    let mut all = vec![scope.into()];
-    all.extend(params);
-    conn.execute("noting where assets lie", sql, all).await?;
+    let columns = [("id", ColumnKind::Int), ("scope", ColumnKind::Int)];
+    let mut bulk = Bulk::new(conn.dialect(), &columns, touches.len());
+    touches.iter().for_each(|&(id, scope)| bulk.push(&[Cell::Int(id), Cell::Int(scope)]));
+    let (source, params) = bulk.source(conn.dialect(), "b", 1);
+    let sql = format!(
+        "UPDATE asset SET scope = b.scope, missing_since = NULL, missed = 0 FROM {source} WHERE asset.id = b.id"
+    );
+    conn.execute("noting where assets lie", sql, params).await?;
     Ok(())
 }
 
