@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_core::asset::GoneCause;
 use muster_core::connector::Verdict;
+use muster_core::ledger::LedgerLine;
 use muster_core::reconcile::{Drop, is_emptied, is_suspicious};
 use muster_store::SeenKind;
 use roaring::RoaringTreemap;
@@ -44,16 +45,24 @@ pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<()
     judge(context, stream, verdicts).await
 }
 
+/// Whether what a scope did not list is not in it.
+fn proves_absence(context: &Context<'_>, at: usize) -> bool {
+    let line = &context.scopes[at].line;
+    line.evidence.is_complete() && line.mode.proves_absence()
+}
+
+/// Whether what no scope of a stream listed is in none of them.
+fn is_proven(context: &Context<'_>, stream: &str) -> bool {
+    let planned = context.scopes_of(stream);
+    !planned.is_empty() && planned.iter().all(|&at| proves_absence(context, at))
+}
+
 /// Present assets that no complete, absence-proving scope has seen.
 async fn candidates(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) -> Result<Vec<i64>, EngineError> {
     let planned = context.scopes_of(stream);
-    let proves = |at: &usize| {
-        let line = &context.scopes[*at].line;
-        line.evidence.is_complete() && line.mode.proves_absence()
-    };
-    let mut scopes: Vec<i64> = planned.iter().filter(|at| proves(at)).map(|&at| context.scopes[at].row.id).collect();
-    let all = !planned.is_empty() && planned.iter().all(|at| proves(at));
-    if all {
+    let proven = planned.iter().filter(|&&at| proves_absence(context, at));
+    let mut scopes: Vec<i64> = proven.map(|&at| context.scopes[at].row.id).collect();
+    if is_proven(context, stream) {
         // Scopes that the plan no longer has: the plan itself was read to its end.
         let known = context.store.scopes(context.row).await?;
         let dropped = known.into_iter().filter(|known| known.stream == stream).map(|known| known.id);
@@ -81,9 +90,12 @@ async fn ask(
     if candidates.is_empty() {
         return Ok(verdicts);
     }
-    let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
     if !context.connector.can_confirm() {
-        let twice = context.store.count_missed(fence, candidates).await?;
+        let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
+        if is_proven(context, stream) {
+            context.store.count_missed(fence, candidates).await?;
+        }
+        let twice = context.store.missed_twice(candidates).await?;
         verdicts.gone = twice.into_iter().map(|id| (id, GoneCause::NotListed)).collect();
         return Ok(verdicts);
     }
@@ -93,6 +105,7 @@ async fn ask(
     }
     let keys = context.store.keys_of(candidates).await?;
     for chunk in keys.chunks(CONFIRM_AT_MOST) {
+        let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
         let asked: Vec<String> = chunk.iter().map(|(_, key, _)| key.clone()).collect();
         let intake = Intake::beside(settings(context, first, fence)?, &context.scopes[first].line);
         let (sink, task) = start(intake, &context.options.cancel);
@@ -163,12 +176,15 @@ async fn decide(
     let mut held: Vec<i64> = unasked;
     if hold {
         held.extend(gone.iter().map(|(id, _)| *id));
-        line.notes.push(format!(
-            "held: {} {stream} are missing, more than the guard lets go at once; release or wait for the next full run",
-            held.len()
-        ));
+        note(
+            line,
+            format!(
+                "held: {} {stream} are missing, more than the guard lets go at once; release or wait for the next full run",
+                held.len()
+            ),
+        );
     } else if !held.is_empty() {
-        line.notes.push(format!("held: {} {stream} are missing, too many to ask for one by one", held.len()));
+        note(line, format!("held: {} {stream} are missing, too many to ask for one by one", held.len()));
     }
     if !held.is_empty() {
         context.store.hold(fence, &held, as_of, line).await?;
@@ -179,4 +195,11 @@ async fn decide(
         }
     }
     Ok(())
+}
+
+/// Adds a note, unless a run that went on after a crash has added it already.
+fn note(line: &mut LedgerLine, words: String) {
+    if !line.notes.contains(&words) {
+        line.notes.push(words);
+    }
 }

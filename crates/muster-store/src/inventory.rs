@@ -164,7 +164,7 @@ impl Store {
         let join = dialect.bulk_join();
         let sql = format!(
             "SELECT b.n, a.id FROM {source} {join} asset a ON a.tenant = $1 AND a.connector = $2 AND a.stream = $3 \
-             AND a.source_key = b.k WHERE a.state = 'present' AND a.missing_since IS NULL AND a.scope = $4 \
+             AND a.source_key = b.k WHERE a.state = 'present' AND a.missing_since IS NULL AND a.missed = 0 AND a.scope = $4 \
              AND (b.h IS NULL OR (a.record_hash = b.h AND a.volatile_hash = b.v AND a.map = $5))"
         );
         let mut all = vec![connector.tenant.into(), connector.id.into(), stream.into(), scope.into(), map.into()];
@@ -184,7 +184,7 @@ impl Store {
         }
         let (source, params) = bulk.source(dialect, "b", 4);
         let sql = format!(
-            "SELECT b.n, a.id, a.record_hash, a.volatile_hash, a.map, a.attributes, a.state, a.missing_since, a.scope \
+            "SELECT b.n, a.id, a.record_hash, a.volatile_hash, a.map, a.attributes, a.state, a.missing_since, a.scope, a.missed \
              FROM {source} {join} asset a ON a.tenant = $1 AND a.connector = $2 AND a.stream = $3 AND a.source_key = b.k"
         );
         let mut all = vec![connector.tenant.into(), connector.id.into(), stream.into()];
@@ -196,7 +196,7 @@ impl Store {
                 map: row.int(4)?,
                 attributes: row.int(5)?.cast_unsigned(),
                 gone: row.text(6)? == "gone",
-                missing: row.maybe_int(7)?.is_some(),
+                missing: row.maybe_int(7)?.is_some() || row.int(9)? > 0,
                 scope: row.int(8)?,
             };
             let prior = Prior { id: row.int(1)?, same: false, known: Some(known) };

@@ -4,7 +4,7 @@ use muster_core::asset::GoneCause;
 use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 
-use crate::runs::{Fence, SeenKind, check_fence, encode_ids, next_id, save_line};
+use crate::runs::{Fence, SeenKind, check_fence, decode_ids, encode_ids, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 
@@ -48,7 +48,7 @@ impl Store {
         let mut ids = rows.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>()?;
         ids.sort_unstable();
         state_history(&mut conn, (fence.run, as_of), &ids, "present").await?;
-        note(&mut conn, fence, &ids).await?;
+        note(&mut conn, fence, SeenKind::Changed, &ids).await?;
         line.counters.gone += crate::inventory::count(i64::try_from(ids.len()).unwrap_or(i64::MAX));
         save_line(&mut conn, fence.run, fence.scope, line, true).await?;
         transaction.commit().await
@@ -65,9 +65,10 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_fence(&mut conn, fence).await?;
-        let set = "missing_since = COALESCE(missing_since, $1)";
-        update_ids(&mut conn, set, ids, as_of.0).await?;
-        line.counters.held += crate::inventory::count(i64::try_from(ids.len()).unwrap_or(i64::MAX));
+        let fresh = not_noted(&mut conn, fence.run, SeenKind::Held, ids).await?;
+        update_ids(&mut conn, "missing_since = $1", "asset.missing_since IS NULL", (ids, as_of.0)).await?;
+        note(&mut conn, fence, SeenKind::Held, &fresh).await?;
+        line.counters.held += crate::inventory::count(i64::try_from(fresh.len()).unwrap_or(i64::MAX));
         save_line(&mut conn, fence.run, fence.scope, line, true).await?;
         transaction.commit().await
     }
@@ -77,30 +78,39 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_fence(&mut conn, fence).await?;
-        update_ids(&mut conn, "missing_since = NULL, missed = 0 * $1", ids, 0).await?;
+        let missing = "(asset.missing_since IS NOT NULL OR asset.missed > 0)";
+        update_ids(&mut conn, "missing_since = NULL, missed = $1", missing, (ids, 0)).await?;
         transaction.commit().await
     }
 
-    /// Counts one more complete run in which these assets were not listed, and gives those that reached two (D3).
-    pub async fn count_missed(&self, fence: Fence, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    /// Counts one more complete run in which these assets were not listed (D3): once per run, however often it is
+    /// resumed, and no further than to the two that are asked for.
+    pub async fn count_missed(&self, fence: Fence, ids: &[i64]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_fence(&mut conn, fence).await?;
-        let dialect = conn.dialect();
-        let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], ids.len());
-        ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
-        let (source, params) = bulk.source(dialect, "b", 1);
-        let sql = format!(
-            "UPDATE asset SET missed = missed + 1 FROM {source} WHERE asset.id = b.id RETURNING asset.id, asset.missed"
-        );
-        let rows = conn.fetch("counting missed runs", sql, params).await?;
+        let fresh = not_noted(&mut conn, fence.run, SeenKind::Missed, ids).await?;
+        update_ids(&mut conn, "missed = missed + $1", "asset.missed < 2", (&fresh, 1)).await?;
+        note(&mut conn, fence, SeenKind::Missed, &fresh).await?;
+        transaction.commit().await
+    }
+
+    /// Those of these assets that two complete runs in a row have missed.
+    pub async fn missed_twice(&self, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut conn = reader.conn();
         let mut twice = Vec::new();
-        for row in &rows {
-            if row.int(1)? >= 2 {
+        for chunk in ids.chunks(5000) {
+            let dialect = conn.dialect();
+            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], chunk.len());
+            chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let (source, params) = bulk.source(dialect, "b", 1);
+            let join = dialect.bulk_join();
+            let sql = format!("SELECT a.id FROM {source} {join} asset a ON a.id = b.id WHERE a.missed >= 2");
+            for row in conn.fetch("reading missed runs", sql, params).await? {
                 twice.push(row.int(0)?);
             }
         }
-        transaction.commit().await?;
         Ok(twice)
     }
 
@@ -138,15 +148,20 @@ impl Store {
     }
 }
 
-async fn update_ids(conn: &mut Conn<'_>, set: &str, ids: &[i64], value: i64) -> Result<(), StoreError> {
+async fn update_ids(
+    conn: &mut Conn<'_>,
+    set: &str,
+    condition: &str,
+    (ids, value): (&[i64], i64),
+) -> Result<(), StoreError> {
     for chunk in ids.chunks(5000) {
         let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], chunk.len());
         chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
         let (source, params) = bulk.source(conn.dialect(), "b", 2);
         let mut all = vec![value.into()];
         all.extend(params);
-        conn.execute("holding assets", format!("UPDATE asset SET {set} FROM {source} WHERE asset.id = b.id"), all)
-            .await?;
+        let sql = format!("UPDATE asset SET {set} FROM {source} WHERE asset.id = b.id AND {condition}");
+        conn.execute("holding assets", sql, all).await?;
     }
     Ok(())
 }
@@ -179,20 +194,27 @@ async fn state_history(
     Ok(())
 }
 
-/// Notes assets as changed by this run, under a number that no batch of an attempt takes.
-async fn note(conn: &mut Conn<'_>, fence: Fence, ids: &[i64]) -> Result<(), StoreError> {
+/// Those of these assets that a run has not noted yet.
+async fn not_noted(conn: &mut Conn<'_>, run: i64, kind: SeenKind, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT ids FROM seen WHERE run = $1 AND kind = $2";
+    let mut noted = roaring::RoaringTreemap::new();
+    for row in conn.fetch("reading what was noted", sql, vec![run.into(), kind.number().into()]).await? {
+        decode_ids(&row.blob(0)?, &mut noted);
+    }
+    let mut fresh: Vec<i64> = ids.iter().copied().filter(|id| !noted.contains(id.cast_unsigned())).collect();
+    fresh.sort_unstable();
+    Ok(fresh)
+}
+
+/// Notes assets for this run, under a number that no batch of an attempt takes.
+async fn note(conn: &mut Conn<'_>, fence: Fence, kind: SeenKind, ids: &[i64]) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }
     let number = next_id(conn, 1).await?;
     let sql = "INSERT INTO seen (run, scope, kind, batch, ids) VALUES ($1, $2, $3, $4, $5)";
-    let params = vec![
-        fence.run.into(),
-        fence.scope.into(),
-        SeenKind::Changed.number().into(),
-        (-number).into(),
-        encode_ids(ids).into(),
-    ];
+    let params =
+        vec![fence.run.into(), fence.scope.into(), kind.number().into(), (-number).into(), encode_ids(ids).into()];
     conn.execute("noting what changed", sql, params).await?;
     Ok(())
 }

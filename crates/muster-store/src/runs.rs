@@ -88,6 +88,10 @@ pub enum SeenKind {
     Changed,
     /// Assets that the source itself calls deleted.
     Deleted,
+    /// Assets of which one more complete run without them was counted.
+    Missed,
+    /// Assets that the run holds.
+    Held,
 }
 
 impl SeenKind {
@@ -96,6 +100,8 @@ impl SeenKind {
             Self::Seen => 0,
             Self::Changed => 1,
             Self::Deleted => 2,
+            Self::Missed => 3,
+            Self::Held => 4,
         }
     }
 }

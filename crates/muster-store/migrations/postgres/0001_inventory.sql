@@ -35,7 +35,7 @@ CREATE TABLE run_scope (
   PRIMARY KEY (run, scope)
 );
 
--- What a run saw (kind 0), changed (1) or was told is deleted (2): delta-coded sorted ids, dropped at the run's end.
+-- What a run saw (kind 0), changed (1), was told is deleted (2), missed (3) or holds (4): delta-coded sorted ids, dropped at the run's end.
 CREATE TABLE seen (
   run BIGINT NOT NULL, scope BIGINT NOT NULL, kind BIGINT NOT NULL, batch BIGINT NOT NULL, ids BYTEA NOT NULL,
   PRIMARY KEY (run, scope, kind, batch)
