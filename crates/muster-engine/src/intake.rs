@@ -148,8 +148,16 @@ impl Intake {
         write.origin = settings.origin.as_deref();
         write.number = self.taken.batches;
         self.taken.batches += 1;
+        let keys: Vec<String> = batch.rejects.iter().filter_map(|reject| reject.key.clone()).collect();
+        let known = settings.store.ids_of_keys(&settings.connector, &model.name, &keys).await?;
+        let known: HashMap<String, i64> = known.into_iter().collect();
         for reject in batch.rejects {
-            self.reject(&mut write, (reject.key, false), reject.reason, reject.raw);
+            let id = reject.key.as_ref().and_then(|key| known.get(key)).copied();
+            if let Some(id) = id {
+                self.receive(id);
+                write.seen.push(id);
+            }
+            self.reject(&mut write, (reject.key, id.is_some()), reject.reason, reject.raw);
         }
         let mut owners = HashMap::new();
         if batch.keys_only {
@@ -225,11 +233,13 @@ impl Intake {
                 (Decision::Update | Decision::Reappear | Decision::Refresh, Some(known), Some(document)) => {
                     self.rewrite(record, (prior.id, known, document), (decision, scope, bits), work);
                 }
-                (Decision::Touch, ..) => {
-                    work.write.touches.push((prior.id, scope));
+                (decision, ..) => {
+                    if decision == Decision::Touch {
+                        work.write.touches.push((prior.id, scope));
+                    }
+                    work.write.readable.push(prior.id);
                     self.taken.line.counters.unchanged += 1;
                 }
-                _ => self.taken.line.counters.unchanged += 1,
             }
         }
         Ok(())

@@ -123,6 +123,8 @@ pub struct BatchWrite<'a> {
     pub changes: Vec<ChangeWrite>,
     /// Rejected records.
     pub dead_letters: Vec<DeadLetterWrite>,
+    /// Assets whose record was as good as the one before: a dead letter of theirs is mended.
+    pub readable: Vec<i64>,
     /// Records that lost attributes.
     pub parked: Vec<Parked>,
     /// Link pages with their owner's id.
@@ -151,6 +153,7 @@ impl<'a> BatchWrite<'a> {
             touches: Vec::new(),
             changes: Vec::new(),
             dead_letters: Vec::new(),
+            readable: Vec::new(),
             parked: Vec::new(),
             links: Vec::new(),
             seen: Vec::new(),
@@ -395,15 +398,19 @@ async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrit
     let place = || -> Vec<crate::sql::Param> {
         vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.into()]
     };
-    let mended: Vec<&str> = batch.assets.iter().map(|asset| asset.source_key.as_str()).collect();
+    let written = batch.assets.iter().map(|asset| asset.id);
+    let written = written.chain(batch.refreshes.iter().map(|refresh| refresh.id));
+    let mended: Vec<i64> = written.chain(batch.readable.iter().copied()).collect();
     if !mended.is_empty() {
         let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
         if conn.fetch_one("looking for dead letters", some, place()).await?.is_some() {
-            let mut bulk = Bulk::new(dialect, &[("k", ColumnKind::Text)], mended.len());
-            mended.iter().for_each(|key| bulk.push(&[Cell::Text(key)]));
+            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], mended.len());
+            mended.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
             let (source, params) = bulk.source(dialect, "b", 4);
+            let join = dialect.bulk_join();
             let sql = format!(
-                "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 AND source_key IN (SELECT b.k FROM {source})"
+                "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 \
+                 AND source_key IN (SELECT a.source_key FROM {source} {join} asset a ON a.id = b.id)"
             );
             let mut all = place();
             all.extend(params);
