@@ -111,10 +111,11 @@ impl Store {
 
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
-        let mut held = self.writer().await?;
-        let dialect = self.dialect();
-        held.conn().execute("beginning a transaction", dialect.begin_write(), Vec::new()).await?;
-        Ok(Transaction { held: Some(held) })
+        // Held from the first statement on: whoever is dropped while it runs leaves a connection in an unknown state.
+        let mut transaction = Transaction { held: Some(self.writer().await?) };
+        let begin = self.dialect().begin_write();
+        transaction.conn()?.execute("beginning a transaction", begin, Vec::new()).await?;
+        Ok(transaction)
     }
 
     /// Closes all connections; what was committed is on disk.
@@ -180,16 +181,16 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        if let Some(mut held) = self.held.take() {
-            held.conn().execute("committing", "COMMIT", Vec::new()).await?;
-        }
+        self.conn()?.execute("committing", "COMMIT", Vec::new()).await?;
+        // The connection is in order again: it goes back to be lent.
+        self.held = None;
         Ok(())
     }
 
     pub(crate) async fn rollback(mut self) {
-        if let Some(mut held) = self.held.take() {
-            // A failed rollback leaves a broken connection; the pool tests it before it is lent again.
-            let _ = held.conn().execute("rolling back", "ROLLBACK", Vec::new()).await;
+        let Ok(mut conn) = self.conn() else { return };
+        if conn.execute("rolling back", "ROLLBACK", Vec::new()).await.is_ok() {
+            self.held = None;
         }
     }
 }
