@@ -1,8 +1,11 @@
 //! The digest of the truth: equal digests, same truth (design section 7).
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use crate::inventory::parse_detail;
+use crate::sql::{Bulk, Cell, ColumnKind, Conn, Row};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -36,28 +39,50 @@ impl Store {
                 let rows = conn.fetch("reading assets", sql, params).await?;
                 let Some(last) = rows.last() else { break };
                 (stream, key) = (last.text(0)?, last.text(1)?);
+                let ids: Vec<i64> = rows.iter().map(|row| row.int(2)).collect::<Result<_, _>>()?;
+                let members = members(&mut conn, &ids).await?;
                 for asset in &rows {
-                    let detail = serde_json::Value::Object(parse_detail(&asset.text(10)?)?);
-                    let held = asset.maybe_int(11)?.is_some();
-                    let mut parts = vec!["asset".to_owned(), asset.text(0)?, asset.text(1)?];
-                    for column in [3, 4, 5, 6, 7, 8, 9] {
-                        parts.push(asset.maybe_text(column)?.unwrap_or_default());
+                    put_asset(&mut hasher, asset)?;
+                    for (kind, member) in members.get(&asset.int(2)?).into_iter().flatten() {
+                        put(&mut hasher, &["member", kind, member]);
                     }
-                    parts.extend([canonical(&detail), held.to_string()]);
-                    put(&mut hasher, &parts.iter().map(String::as_str).collect::<Vec<_>>());
-                    let sql = "SELECT e.kind, COALESCE(m.source_key, e.member_key, e.label) FROM edge e \
-                               LEFT JOIN asset m ON m.id = e.member WHERE e.owner = $1 AND (m.id IS NULL OR m.state = 'present')";
-                    let mut members = Vec::new();
-                    for edge in conn.fetch("reading members", sql, vec![asset.int(2)?.into()]).await? {
-                        members.push((edge.text(0)?, edge.maybe_text(1)?.unwrap_or_default()));
-                    }
-                    members.sort_unstable();
-                    members.iter().for_each(|(kind, member)| put(&mut hasher, &["member", kind, member]));
                 }
             }
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+fn put_asset(hasher: &mut Sha256, asset: &Row) -> Result<(), StoreError> {
+    let detail = serde_json::Value::Object(parse_detail(&asset.text(10)?)?);
+    let held = asset.maybe_int(11)?.is_some();
+    let mut parts = vec!["asset".to_owned(), asset.text(0)?, asset.text(1)?];
+    for column in [3, 4, 5, 6, 7, 8, 9] {
+        parts.push(asset.maybe_text(column)?.unwrap_or_default());
+    }
+    parts.extend([canonical(&detail), held.to_string()]);
+    put(hasher, &parts.iter().map(String::as_str).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// Kinds and members of these owners, sorted; a member that is gone is none.
+async fn members(conn: &mut Conn<'_>, owners: &[i64]) -> Result<BTreeMap<i64, Vec<(String, String)>>, StoreError> {
+    let dialect = conn.dialect();
+    let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], owners.len());
+    owners.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+    let (source, params) = bulk.source(dialect, "b", 1);
+    let join = dialect.bulk_join();
+    let sql = format!(
+        "SELECT e.owner, e.kind, COALESCE(m.source_key, e.member_key, e.label) FROM {source} {join} edge e ON e.owner = b.id \
+         LEFT JOIN asset m ON m.id = e.member WHERE m.id IS NULL OR m.state = 'present'"
+    );
+    let mut found: BTreeMap<i64, Vec<(String, String)>> = BTreeMap::new();
+    for row in conn.fetch("reading members", sql, params).await? {
+        let member = (row.text(1)?, row.maybe_text(2)?.unwrap_or_default());
+        found.entry(row.int(0)?).or_default().push(member);
+    }
+    found.values_mut().for_each(|members| members.sort_unstable());
+    Ok(found)
 }
 
 /// Each part with its length, so that no two lists of parts read alike.
