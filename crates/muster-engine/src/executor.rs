@@ -218,6 +218,11 @@ async fn finish(
         RunResult::Failed if received > 0 => RunResult::Partial,
         result => result,
     };
+    if result == RunResult::Cancelled {
+        let in_full = |state: &&ScopeState| state.ended && state.line.mode == Mode::Full;
+        let in_full: Vec<i64> = context.scopes.iter().filter(in_full).map(|state| state.row.id).collect();
+        context.store.forget_cursors(context.run.id, &in_full).await?;
+    }
     let changed = context.store.noted(context.run.id, None, SeenKind::Changed).await?;
     let now = clock.now();
     context.store.end_run(context.run.id, result, now).await?;

@@ -20,11 +20,13 @@ pub(crate) async fn remap(context: &mut Context<'_>, stream: &str) -> Result<(),
             && state.row.map.is_some_and(|used| used != map_id)
             && state.line.evidence != Evidence::Pending
     });
-    due(context, (stream, at), (None, Cause::Time)).await?;
     if stale {
         due(context, (stream, at), (Some(map_id), Cause::Map)).await?;
+        // Only now: until the last asset is mapped again, a run that goes on after a crash must do it too.
+        let scopes: Vec<i64> = context.scopes_of(stream).iter().map(|&at| context.scopes[at].row.id).collect();
+        context.store.keep_map(&scopes, map_id).await?;
     }
-    Ok(())
+    due(context, (stream, at), (None, Cause::Time)).await
 }
 
 async fn due(
@@ -43,6 +45,7 @@ async fn due(
         let Some(&last) = ids.last() else { return Ok(()) };
         after = last;
         let mut write = BatchWrite::new(context.row, stream, model.class, as_of);
+        write.replayed = true;
         write.number = number;
         number += 1;
         let line = &mut context.scopes[at].line;

@@ -338,7 +338,7 @@ impl Store {
         check_fence(&mut conn, fence).await?;
         save_line(&mut conn, fence.run, fence.scope, line, true).await?;
         if line.evidence.is_complete() {
-            let sql = "UPDATE scope SET cursor = COALESCE($2, cursor), complete_at = $3, map = $4, \
+            let sql = "UPDATE scope SET cursor = COALESCE($2, cursor), complete_at = $3, map = COALESCE(map, $4), \
                        presence_proven_at = COALESCE($5, presence_proven_at) WHERE id = $1";
             let proven = line.mode.proves_absence().then_some(end.as_of.0);
             let params = vec![
@@ -349,6 +349,31 @@ impl Store {
                 proven.into(),
             ];
             conn.execute("moving the cursor", sql, params).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Notes the map that all assets of these scopes are made by.
+    pub async fn keep_map(&self, scopes: &[i64], map: i64) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        for &scope in scopes {
+            let sql = "UPDATE scope SET map = $2 WHERE id = $1";
+            writer.conn().execute("noting the map", sql, vec![scope.into(), map.into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the next run of a cancelled run's scopes read anew: what the run would have retired at its end is
+    /// in no delta from here on. Those that were read in full, and those that showed tombstones.
+    pub async fn forget_cursors(&self, run: i64, read_in_full: &[i64]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2)";
+        let params = vec![run.into(), SeenKind::Deleted.number().into()];
+        conn.execute("forgetting cursors", sql, params).await?;
+        for &scope in read_in_full {
+            let sql = "UPDATE scope SET cursor = NULL WHERE id = $1";
+            conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
         }
         transaction.commit().await
     }

@@ -135,6 +135,8 @@ pub struct BatchWrite<'a> {
     pub changed: Vec<i64>,
     /// Assets that the source calls deleted.
     pub deleted: Vec<i64>,
+    /// The assets are mapped again from what is stored: where they were read, and that they are missing, stays.
+    pub replayed: bool,
     /// The number of the batch in its scope's attempt.
     pub number: i64,
 }
@@ -159,6 +161,7 @@ impl<'a> BatchWrite<'a> {
             seen: Vec::new(),
             changed: Vec::new(),
             deleted: Vec::new(),
+            replayed: false,
             number: 0,
         }
     }
@@ -253,11 +256,16 @@ async fn write_assets(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(),
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let list = names.join(", ");
     let updates: Vec<String> = names[2..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let presence = if batch.replayed {
+        ""
+    } else {
+        ", origin = excluded.origin, state = 'present', gone_cause = NULL, gone_at = NULL, missing_since = NULL, missed = 0"
+    };
     let (source, params) = bulk.source(conn.dialect(), "b", 6);
     let sql = format!(
         "INSERT INTO asset (tenant, connector, stream, class, origin, state, {list}) \
          SELECT $1, $2, $3, $4, $5, 'present', {list} FROM {source} WHERE true ON CONFLICT (id) DO UPDATE SET \
-         {}, origin = excluded.origin, state = 'present', gone_cause = NULL, gone_at = NULL, missing_since = NULL, missed = 0",
+         {}{presence}",
         updates.join(", ")
     );
     let sql = cast_params(conn, sql);
