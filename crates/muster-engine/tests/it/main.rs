@@ -1,0 +1,10 @@
+//! The run pipeline against a scripted source, over both databases: each promise with the fault that would break it.
+
+mod bench;
+mod complete;
+mod gone;
+mod guard;
+mod letters;
+mod source;
+mod tables;
+mod world;
