@@ -1,5 +1,7 @@
 //! The run pipeline against a scripted source, over both databases: each promise with the fault that would break it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
 mod bench;
 mod complete;
 mod gone;
