@@ -186,7 +186,8 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
             }
             Machine::Resolve => {
                 context.options.progress.phase("resolving members");
-                unresolved = context.store.resolve_links(context.row).await?;
+                let read = owners_read(context).await?;
+                unresolved = context.store.resolve_links(context.row, &read).await?;
             }
             Machine::Remap => {
                 for name in &streams {
@@ -202,6 +203,18 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
         context.store.save_machine(context.run.id, &machine).await?;
     }
     Ok(unresolved)
+}
+
+/// The assets whose records, and so whose links, this run has read: a sweep reads none.
+async fn owners_read(context: &Context<'_>) -> Result<RoaringTreemap, EngineError> {
+    let mut read = RoaringTreemap::new();
+    for stream in &context.connector.model().streams {
+        let scopes = context.scopes_of(&stream.name);
+        if scopes.iter().all(|&at| context.scopes[at].line.mode != Mode::Sweep) {
+            read |= context.store.noted(context.run.id, Some(&stream.name), SeenKind::Seen).await?;
+        }
+    }
+    Ok(read)
 }
 
 async fn finish(

@@ -3,11 +3,12 @@
 //! A set that fits one page is compared by its hash and written at once; a longer one is staged page by page and
 //! compared when its last page is in. Only the difference is written (design D8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_core::ledger::LedgerLine;
 use muster_core::link::{LinkPage, Member, set_hash};
 use muster_core::reconcile::Cause;
+use roaring::RoaringTreemap;
 use serde_json::json;
 
 use crate::inventory::{count, member_parts};
@@ -52,13 +53,14 @@ pub(crate) async fn write(
         return Ok(());
     }
     let known = known_sets(conn, &pages).await?;
-    let mut sets = Vec::new();
-    let mut staged = Vec::new();
+    // By owner and kind: of a set that comes twice in a batch the later one counts.
+    let mut sets = BTreeMap::new();
+    let mut staged = BTreeSet::new();
     for (owner, page) in pages {
         if !(page.first && page.last) {
             stage(conn, run, owner, &page).await?;
             if page.last {
-                staged.push((owner, page.kind));
+                staged.insert((owner, page.kind));
             }
             continue;
         }
@@ -68,16 +70,20 @@ pub(crate) async fn write(
             Some((stored, count)) => *stored == hash && *count == members.len(),
             None => members.is_empty(),
         };
-        if !same {
-            sets.push(Set { owner, kind: page.kind, hash, members });
+        let key = (owner, page.kind.clone());
+        if same {
+            sets.remove(&key);
+        } else {
+            sets.insert(key, Set { owner, kind: page.kind, hash, members });
         }
     }
-    let mut differences = compare(conn, sets, &known).await?;
+    let mut differences = compare(conn, sets.into_values().collect(), &known).await?;
     for (owner, kind) in staged {
         differences.extend(unstage(conn, run, (owner, kind), &known).await?);
     }
     apply(conn, &differences, batch).await?;
-    note(differences, batch, line);
+    let new = new_owners(conn, &differences, batch).await?;
+    note(differences, &new, batch, line);
     Ok(())
 }
 
@@ -107,7 +113,8 @@ fn to_hash(bytes: &[u8]) -> u128 {
 /// Compares sets with what is stored: one query for all that are known.
 async fn compare(conn: &mut Conn<'_>, sets: Vec<Set>, known: &KnownSets) -> Result<Vec<Difference>, StoreError> {
     let mut stored: BTreeMap<(i64, String), Vec<(u128, String)>> = BTreeMap::new();
-    let asked: Vec<i64> = sets.iter().filter(|set| known.contains_key(&(set.owner, set.kind.clone()))).map(|set| set.owner).collect();
+    let asked: Vec<i64> =
+        sets.iter().filter(|set| known.contains_key(&(set.owner, set.kind.clone()))).map(|set| set.owner).collect();
     if !asked.is_empty() {
         let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], asked.len());
         asked.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
@@ -127,7 +134,14 @@ async fn compare(conn: &mut Conn<'_>, sets: Vec<Set>, known: &KnownSets) -> Resu
         let stored = stored.remove(&key).unwrap_or_default();
         let removed = stored.into_iter().filter(|(hash, _)| set.members.remove(hash).is_none()).collect();
         // What is left is not stored yet.
-        Difference { owner: set.owner, kind: set.kind, hash: set.hash, added: set.members.into_iter().collect(), removed, before }
+        Difference {
+            owner: set.owner,
+            kind: set.kind,
+            hash: set.hash,
+            added: set.members.into_iter().collect(),
+            removed,
+            before,
+        }
     });
     Ok(differences.collect())
 }
@@ -141,21 +155,32 @@ async fn apply(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWri
         let mut bulk = Bulk::new(dialect, &columns, removed);
         for difference in differences {
             for (hash, _) in &difference.removed {
-                bulk.push(&[Cell::Int(difference.owner), Cell::Text(&difference.kind), Cell::Blob(&hash.to_le_bytes())]);
+                bulk.push(&[
+                    Cell::Int(difference.owner),
+                    Cell::Text(&difference.kind),
+                    Cell::Blob(&hash.to_le_bytes()),
+                ]);
             }
         }
         let (source, params) = bulk.source(dialect, "b", 1);
-        let sql = format!("DELETE FROM edge WHERE (owner, kind, member_hash) IN (SELECT b.owner, b.kind, b.h FROM {source})");
+        let sql =
+            format!("DELETE FROM edge WHERE (owner, kind, member_hash) IN (SELECT b.owner, b.kind, b.h FROM {source})");
         conn.execute("removing members", sql, params).await?;
     }
     add(conn, differences, batch).await?;
     if differences.is_empty() {
         return Ok(());
     }
-    let columns = [("owner", ColumnKind::Int), ("kind", ColumnKind::Text), ("hash", ColumnKind::Blob), ("members", ColumnKind::Int)];
+    let columns = [
+        ("owner", ColumnKind::Int),
+        ("kind", ColumnKind::Text),
+        ("hash", ColumnKind::Blob),
+        ("members", ColumnKind::Int),
+    ];
     let mut bulk = Bulk::new(dialect, &columns, differences.len());
     for difference in differences {
-        let members = difference.before.unwrap_or(0) + signed(difference.added.len()) - signed(difference.removed.len());
+        let members =
+            difference.before.unwrap_or(0) + signed(difference.added.len()) - signed(difference.removed.len());
         bulk.push(&[
             Cell::Int(difference.owner),
             Cell::Text(&difference.kind),
@@ -212,13 +237,37 @@ async fn add(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite
     Ok(())
 }
 
+/// The owners of first sets that this run itself made, in this batch or in one before it.
+async fn new_owners(
+    conn: &mut Conn<'_>,
+    differences: &[Difference],
+    batch: &BatchWrite<'_>,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut new: BTreeSet<i64> = batch.assets.iter().filter(|asset| asset.created).map(|asset| asset.id).collect();
+    let first_sets = differences.iter().filter(|difference| difference.before.is_none());
+    let unknown: Vec<i64> = first_sets.map(|set| set.owner).filter(|owner| !new.contains(owner)).collect();
+    if !unknown.is_empty() {
+        let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], unknown.len());
+        unknown.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+        let (source, params) = bulk.source(conn.dialect(), "b", 2);
+        let join = conn.dialect().bulk_join();
+        let sql = format!("SELECT a.id FROM {source} {join} asset a ON a.id = b.id WHERE a.first_seen = $1");
+        let mut all = vec![batch.as_of.0.into()];
+        all.extend(params);
+        for row in conn.fetch("looking for new owners", sql, all).await? {
+            new.insert(row.int(0)?);
+        }
+    }
+    Ok(new)
+}
+
 /// Counts, and writes history unless the owner is new.
-fn note(differences: Vec<Difference>, batch: &mut BatchWrite<'_>, line: &mut LedgerLine) {
+fn note(differences: Vec<Difference>, new: &BTreeSet<i64>, batch: &mut BatchWrite<'_>, line: &mut LedgerLine) {
     for difference in differences {
         let Difference { owner, kind, added, removed, before, .. } = difference;
         line.counters.links_added += count(signed(added.len()));
         line.counters.links_removed += count(signed(removed.len()));
-        let created = before.is_none() && batch.assets.iter().any(|asset| asset.id == owner && asset.created);
+        let created = before.is_none() && new.contains(&owner);
         if created || added.is_empty() && removed.is_empty() {
             continue;
         }
@@ -305,7 +354,12 @@ async fn unstage(
         let before = stored.map(|(_, count)| signed(*count));
         difference = Some(Difference { owner, kind: kind.clone(), hash, added, removed, before });
     }
-    conn.execute("dropping staged members", "DELETE FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3", key()).await?;
+    conn.execute(
+        "dropping staged members",
+        "DELETE FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3",
+        key(),
+    )
+    .await?;
     Ok(difference)
 }
 
@@ -313,6 +367,29 @@ async fn streams_of(conn: &mut Conn<'_>, connector: &ConnectorRow) -> Result<Vec
     let sql = "SELECT DISTINCT stream FROM scope WHERE tenant = $1 AND connector = $2 ORDER BY stream";
     let rows = conn.fetch("listing streams", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
     rows.iter().map(|row| row.text(0)).collect()
+}
+
+/// Members whose asset is gone while another lies at its place now: a set that was read in this run means that one.
+async fn replace_members(
+    conn: &mut Conn<'_>,
+    connector: &ConnectorRow,
+    read: &RoaringTreemap,
+) -> Result<(), StoreError> {
+    let sql = "SELECT e.owner, e.kind, e.member_hash, MIN(n.id) FROM asset g \
+               JOIN asset n ON n.connector = g.connector AND n.locator = g.locator AND n.state = 'present' \
+               JOIN edge e ON e.member = g.id AND e.locator = g.locator \
+               WHERE g.connector = $1 AND g.gone_at IS NOT NULL AND g.locator IS NOT NULL \
+               GROUP BY e.owner, e.kind, e.member_hash";
+    let rows = conn.fetch("looking for replaced members", sql, vec![connector.id.into()]).await?;
+    for row in &rows {
+        let owner = row.int(0)?;
+        if read.contains(owner.cast_unsigned()) {
+            let sql = "UPDATE edge SET member = $4 WHERE owner = $1 AND kind = $2 AND member_hash = $3";
+            let params = vec![owner.into(), row.text(1)?.into(), row.blob(2)?.into(), row.int(3)?.into()];
+            conn.execute("replacing members", sql, params).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A membership.
@@ -362,10 +439,11 @@ impl Store {
     }
 
     /// Resolves members to assets: by source key in any stream of the connector, else by place. Gives how many are
-    /// still without an asset.
-    pub async fn resolve_links(&self, connector: &ConnectorRow) -> Result<u64, StoreError> {
+    /// still without an asset. `read` are the owners whose members were read in this run.
+    pub async fn resolve_links(&self, connector: &ConnectorRow, read: &RoaringTreemap) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
+        replace_members(&mut conn, connector, read).await?;
         for stream in streams_of(&mut conn, connector).await? {
             let sql = "UPDATE edge SET member = a.id FROM asset a WHERE edge.member IS NULL AND edge.member_key IS NOT NULL \
                        AND a.tenant = $1 AND a.connector = $2 AND a.stream = $3 AND a.source_key = edge.member_key \

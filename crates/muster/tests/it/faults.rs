@@ -57,11 +57,7 @@ async fn a_reading_with_a_gap_is_partial_and_retires_nobody() {
             Faults { lost_and_repeated: first_page, ..Faults::default() },
             "distinct objects received",
         ),
-        (
-            "a page lost",
-            Faults { lost_page: first_page, ..Faults::default() },
-            "distinct objects received",
-        ),
+        ("a page lost", Faults { lost_page: first_page, ..Faults::default() }, "distinct objects received"),
         ("a size limit", Faults { size_limit: first_page, ..Faults::default() }, "sizeLimitExceeded"),
         (
             "cut connections",
