@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use muster_core::clock::{FixedClock, Instant};
+use muster_core::clock::{Clock as _, FixedClock, Instant};
 use muster_core::connector::{Connector, Mode};
 use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::map::{TransformMap, compile};
@@ -26,7 +26,6 @@ pub(crate) struct Bench {
     pub(crate) source: Source,
     pub(crate) maps: BTreeMap<String, Arc<TransformMap>>,
     pub(crate) clock: FixedClock,
-    pub(crate) location: Location,
     cancel: Arc<AtomicBool>,
 }
 
@@ -51,7 +50,11 @@ impl Bench {
             .zip(texts)
             .map(|(stream, text)| (stream.name.clone(), Arc::new(compile(text, stream).unwrap())));
         let maps = maps.collect();
-        Self { store, row, source, maps, clock: FixedClock::at(START), location, cancel }
+        Self { store, row, source, maps, clock: FixedClock::at(START), cancel }
+    }
+
+    pub(crate) fn clock_now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// Replaces text in the map of a stream: another map.

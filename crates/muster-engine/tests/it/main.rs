@@ -4,11 +4,14 @@
 
 mod bench;
 mod complete;
+mod fence;
 mod gone;
 mod guard;
 mod history;
 mod letters;
 mod links;
+mod resume;
+mod script;
 mod source;
 mod tables;
 mod world;

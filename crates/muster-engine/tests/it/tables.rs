@@ -32,6 +32,9 @@ pub(crate) async fn rows(store: &Store, table: &str) -> Vec<String> {
     let mut reader = store.reader().await.unwrap();
     let mut conn = reader.conn();
     let sql = match store.dialect() {
+        _ if table == "edge_names" => {
+            "SELECT o.source_key || '|' || e.kind || '|' || COALESCE(e.member_key, e.label) FROM edge e JOIN asset o ON o.id = e.owner".to_owned()
+        }
         Dialect::Sqlite => {
             let columns = format!("SELECT name FROM pragma_table_info('{table}') ORDER BY name");
             let columns = conn.fetch("listing columns", columns, Vec::new()).await.unwrap();
@@ -44,11 +47,4 @@ pub(crate) async fn rows(store: &Store, table: &str) -> Vec<String> {
     let mut found: Vec<String> = found.iter().map(|row| row.text(0).unwrap()).collect();
     found.sort();
     found
-}
-
-/// How many rows SQLite has ever changed through the store's writing connection; none for PostgreSQL.
-pub(crate) async fn counted(store: &Store, table: &str) -> i64 {
-    let mut reader = store.reader().await.unwrap();
-    let sql = format!("SELECT COUNT(*) FROM {table}");
-    reader.conn().fetch_one("counting rows", sql, Vec::new()).await.unwrap().unwrap().int(0).unwrap()
 }
