@@ -96,15 +96,20 @@ impl Context<'_> {
     }
 }
 
+/// What is run: a connector as the store knows it, opened, with the maps its profile chose.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its row.
+    pub row: &'a ConnectorRow,
+    /// Its source.
+    pub connector: &'a dyn Connector,
+    /// Stream → map.
+    pub maps: &'a BTreeMap<String, Arc<TransformMap>>,
+}
+
 /// Runs a connector once: goes on with an interrupted run, or begins a new one.
-pub async fn run(
-    store: &Store,
-    row: &ConnectorRow,
-    connector: &dyn Connector,
-    maps: &BTreeMap<String, Arc<TransformMap>>,
-    clock: &dyn Clock,
-    options: Options,
-) -> Result<Report, EngineError> {
+pub async fn run(store: &Store, subject: Subject<'_>, clock: &dyn Clock, options: Options) -> Result<Report, EngineError> {
+    let Subject { row, connector, maps } = subject;
     let mut known = BTreeMap::new();
     for (stream, map) in maps {
         let id = store.ensure_map(row.tenant, map, clock.now()).await?;

@@ -18,4 +18,4 @@ mod retire;
 mod scope;
 
 pub use error::EngineError;
-pub use executor::{Options, Progress, Report, run};
+pub use executor::{Options, Progress, Report, Subject, run};

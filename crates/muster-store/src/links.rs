@@ -444,16 +444,23 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         replace_members(&mut conn, connector, read).await?;
+        // Correlated sub-selects keep the unresolved edges, which are few, the outer side on both databases.
+        let of_connector = "EXISTS (SELECT 1 FROM asset o WHERE o.id = edge.owner AND o.connector = $2)";
         for stream in streams_of(&mut conn, connector).await? {
-            let sql = "UPDATE edge SET member = a.id FROM asset a WHERE edge.member IS NULL AND edge.member_key IS NOT NULL \
-                       AND a.tenant = $1 AND a.connector = $2 AND a.stream = $3 AND a.source_key = edge.member_key \
-                       AND edge.owner IN (SELECT id FROM asset WHERE connector = $2)";
+            let by_key = "(SELECT a.id FROM asset a WHERE a.tenant = $1 AND a.connector = $2 AND a.stream = $3 \
+                          AND a.source_key = edge.member_key)";
+            let sql = format!(
+                "UPDATE edge SET member = {by_key} WHERE member IS NULL AND member_key IS NOT NULL AND {of_connector}"
+            );
             let params = vec![connector.tenant.into(), connector.id.into(), stream.into()];
             conn.execute("resolving members by key", sql, params).await?;
         }
-        let sql = "UPDATE edge SET member = a.id FROM asset a WHERE edge.member IS NULL AND edge.locator IS NOT NULL \
-                   AND a.connector = $1 AND a.locator = edge.locator AND a.state = 'present'";
-        conn.execute("resolving members by place", sql, vec![connector.id.into()]).await?;
+        let by_place = "(SELECT MIN(a.id) FROM asset a WHERE a.tenant = $1 AND a.connector = $2 \
+                        AND a.locator = edge.locator AND a.state = 'present')";
+        let sql = format!(
+            "UPDATE edge SET member = {by_place} WHERE member IS NULL AND locator IS NOT NULL AND {of_connector}"
+        );
+        conn.execute("resolving members by place", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
         let sql =
             "SELECT COUNT(*) FROM edge e JOIN asset o ON o.id = e.owner WHERE e.member IS NULL AND o.connector = $1";
         let row = conn.fetch_one("counting unresolved members", sql, vec![connector.id.into()]).await?;

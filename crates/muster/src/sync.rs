@@ -10,7 +10,7 @@ use muster_core::clock::{Clock, SystemClock};
 use muster_core::connector::{Mode, Step, StepOutcome, StepSink};
 use muster_core::ledger::{Evidence, LedgerLine};
 use muster_core::run::RunResult;
-use muster_engine::{Options, Report};
+use muster_engine::{Options, Report, Subject};
 use muster_store::{ConnectorRow, NewConnector, Store};
 
 use crate::cli::SyncArguments;
@@ -112,7 +112,8 @@ async fn keep(
     };
     let options =
         Options { mode, release: arguments.release, cancel: cancel_on_interrupt(), progress: progress::progress(json) };
-    let report = muster_engine::run(&state.store, &row, file.connector.as_ref(), &file.maps, &clock, options).await?;
+    let subject = Subject { row: &row, connector: file.connector.as_ref(), maps: &file.maps };
+    let report = muster_engine::run(&state.store, subject, &clock, options).await?;
     write(&state.store, &row, arguments, &report, file).await?;
     state.store.close().await;
     let told = Told {

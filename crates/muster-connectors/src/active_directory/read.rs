@@ -66,13 +66,31 @@ pub(super) struct Listing {
     pub(super) open: Option<String>,
 }
 
-type Usns = BTreeMap<String, i64>;
+/// What a cursor holds: the USN reached on each controller met, by its invocationId, and what was asked for then. With
+/// another question a delta would leave the old answers of all that has not changed since.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+struct Usns {
+    asked: String,
+    usns: BTreeMap<String, i64>,
+}
+
+impl Usns {
+    fn insert(&mut self, invocation: String, usn: i64) {
+        self.usns.insert(invocation, usn);
+    }
+}
 
 impl Job<'_> {
     fn run(&mut self, request: &ReadRequest<'_>) -> Result<ScopeEnd, LdapError> {
-        let usns: Usns = request.cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
+        let mut usns: Usns = request.cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
         let invocation = self.session.root.invocation_id.clone();
-        let since = invocation.as_ref().and_then(|id| usns.get(id)).copied();
+        let asked = self.asked();
+        let other_question = !usns.usns.is_empty() && usns.asked != asked;
+        if other_question {
+            usns.usns.clear();
+        }
+        usns.asked = asked;
+        let since = invocation.as_ref().and_then(|id| usns.usns.get(id)).copied();
         let sink = self.sink;
         // Before the reading: whatever changes meanwhile lies behind the cursor.
         let usn = self.session.highest_committed_usn(&|| still_wanted(sink))?;
@@ -85,11 +103,22 @@ impl Job<'_> {
             }
             (Some(_), Some(_), Some(_)) => "the controller's USN went back: it was restored",
             (Some(_), None, _) => "the controller's highestCommittedUSN cannot be read",
-            (Some(_), Some(_), None) if usns.is_empty() => "there is no cursor yet",
+            (Some(_), Some(_), None) if other_question => {
+                "other attributes or another search scope are asked for than before"
+            }
+            (Some(_), Some(_), None) if usns.usns.is_empty() => "there is no cursor yet",
             (Some(_), Some(_), None) => "this controller's invocationId is new: another controller, or one restored",
             (None, _, _) => "the server tells no USN of its own",
         };
         self.whole(Mode::Full, usns, (usn, Some(format!("read fully: {why}"))))
+    }
+
+    /// A fingerprint of what is asked for.
+    fn asked(&self) -> String {
+        let question =
+            format!("{:?} {:?}", self.session.config.search_scope, attributes(&self.model, &self.session.config));
+        let fingerprint = muster_core::fold::fingerprint(question.as_bytes());
+        fingerprint.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(super) fn search(&self, filter: Filter, mode: Mode) -> Search {

@@ -73,7 +73,8 @@ impl Bench {
         self.clock.advance(60_000_000);
         self.cancel.store(false, Ordering::SeqCst);
         let options = self.options(mode, release);
-        muster_engine::run(&self.store, &self.row, &self.source, &self.maps, &self.clock, options).await
+        let subject = muster_engine::Subject { row: &self.row, connector: &self.source, maps: &self.maps };
+        muster_engine::run(&self.store, subject, &self.clock, options).await
     }
 
     pub(crate) async fn run(&self, mode: Mode) -> Report {
