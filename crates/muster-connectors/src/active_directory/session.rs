@@ -1,5 +1,6 @@
 //! A run's connection to one controller, and what is asked of it once.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,16 +51,36 @@ pub(super) struct Knowledge {
     pub(super) policy: Vec<(&'static str, Vec<u8>)>,
     /// Parent DN as the server writes it → source key; `None` for a parent that is no container of the plan's.
     parents: HashMap<String, Option<Arc<str>>>,
+    /// The same by the name as it is compared: values may spell a name otherwise than entries do.
+    by_name: HashMap<String, Option<Arc<str>>>,
+    /// Other spellings met, so that each is taken apart once.
+    spellings: RefCell<HashMap<String, Option<Arc<str>>>>,
 }
+
+/// The most spellings that are remembered.
+const SPELLINGS: usize = 100_000;
 
 impl Knowledge {
     /// What is known of a parent: not asked yet (outer none), no container of ours (inner none), or its key.
     pub(super) fn parent(&self, dn: &str) -> Option<Option<Arc<str>>> {
-        self.parents.get(dn).cloned()
+        if let Some(known) = self.parents.get(dn) {
+            return Some(known.clone());
+        }
+        if let Some(known) = self.spellings.borrow().get(dn) {
+            return Some(known.clone());
+        }
+        let known = self.by_name.get(&names::key(dn))?.clone();
+        let mut spellings = self.spellings.borrow_mut();
+        if spellings.len() < SPELLINGS {
+            spellings.insert(dn.to_owned(), known.clone());
+        }
+        Some(known)
     }
 
     pub(super) fn learn_parent(&mut self, dn: &str, key: Option<Arc<str>>) {
+        self.by_name.insert(names::key(dn), key.clone());
         self.parents.insert(dn.to_owned(), key);
+        self.spellings.borrow_mut().clear();
     }
 }
 
