@@ -108,7 +108,12 @@ pub struct Subject<'a> {
 }
 
 /// Runs a connector once: goes on with an interrupted run, or begins a new one.
-pub async fn run(store: &Store, subject: Subject<'_>, clock: &dyn Clock, options: Options) -> Result<Report, EngineError> {
+pub async fn run(
+    store: &Store,
+    subject: Subject<'_>,
+    clock: &dyn Clock,
+    options: Options,
+) -> Result<Report, EngineError> {
     let Subject { row, connector, maps } = subject;
     let mut known = BTreeMap::new();
     for (stream, map) in maps {

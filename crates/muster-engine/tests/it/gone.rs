@@ -84,6 +84,24 @@ async fn what_moved_during_the_run_is_asked_for_and_stays_at_its_new_place() {
 }
 
 #[tokio::test]
+async fn what_moved_lies_where_it_was_found_whichever_scope_that_is() {
+    let three = || {
+        let mut world = world();
+        world.scopes.insert("people", vec!["north", "south", "west"]);
+        world.people("w", 6, "west");
+        world
+    };
+    both(three, |bench| async move {
+        bench.full().await;
+        let moved = ("people", "w0005".to_owned());
+        bench.source.world().fault("people", "west", &[Fault::Move(0, moved, "south")]);
+        bench.full().await;
+        assert_eq!(bench.scope_of("people", "w0005").await, "south");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_moved_and_lost_a_value_is_written_as_it_is() {
     both(world, |bench| async move {
         bench.full().await;

@@ -8,7 +8,7 @@ use muster_store::Location;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::bench::{Bench, Schema};
+use crate::bench::{Bench, Schema, both};
 use crate::world::World;
 
 fn world() -> World {
@@ -63,9 +63,8 @@ fn run(location: &Location, world: &World, (mode, polls): (Mode, usize)) -> (usi
     (polled, digest)
 }
 
-fn interrupt(location: &Location, twin: &Location, wanted: usize) {
+fn interrupt(location: &Location, twin: &Location, (mut world, wanted): (World, usize)) {
     let mut random = SmallRng::seed_from_u64(7);
-    let mut world = world();
     let mut interrupted = 0;
     let mut round = 0;
     while interrupted < wanted {
@@ -90,7 +89,7 @@ fn interrupt(location: &Location, twin: &Location, wanted: usize) {
 fn a_run_dropped_a_hundred_times_comes_to_the_same() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let at = |directory: &tempfile::TempDir| Location::Directory(directory.path().to_owned());
-    interrupt(&at(&first), &at(&second), 100);
+    interrupt(&at(&first), &at(&second), (world(), 100));
 }
 
 #[test]
@@ -98,9 +97,51 @@ fn a_run_dropped_over_postgresql_comes_to_the_same() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let schemas = runtime.block_on(async { (Schema::create().await, Schema::create().await) });
     let (Some(first), Some(second)) = schemas else { return };
-    interrupt(&first.location(), &second.location(), 15);
+    interrupt(&first.location(), &second.location(), (world(), 15));
     runtime.block_on(async {
         first.drop().await;
         second.drop().await;
     });
+}
+
+#[test]
+fn a_run_of_a_source_that_cannot_be_asked_counts_once_however_often_it_is_dropped() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let at = |directory: &tempfile::TempDir| Location::Directory(directory.path().to_owned());
+    let silent = || {
+        let mut world = world();
+        world.confirms = false;
+        world.shows_tombstones = false;
+        world
+    };
+    interrupt(&at(&first), &at(&second), (silent(), 60));
+}
+
+#[tokio::test]
+async fn a_run_dropped_within_a_process_leaves_the_store_usable() {
+    both(world, |bench| async move {
+        let mut random = SmallRng::seed_from_u64(11);
+        for round in 0..3 {
+            for attempt in 0..15_usize {
+                let mut polls = random.random_range(1..8 + attempt * 4);
+                let mut work = Box::pin(bench.try_run(mode(round), false));
+                std::future::poll_fn(|context| {
+                    if polls == 0 {
+                        return Poll::Ready(());
+                    }
+                    polls -= 1;
+                    work.as_mut().poll(context).map(|ended| drop(ended.unwrap()))
+                })
+                .await;
+            }
+            // What is still under way has an old claim: it cannot disturb this one.
+            bench.run(mode(round)).await;
+            change(&mut bench.source.world(), round);
+        }
+        let report = bench.full().await;
+        assert_eq!(report.result, muster_core::run::RunResult::Complete, "{}", crate::bench::words(&report));
+        let people = bench.source.world().objects.keys().filter(|(stream, _)| *stream == "people").count();
+        assert_eq!(bench.present("people").await, u64::try_from(people).unwrap());
+    })
+    .await;
 }
