@@ -42,7 +42,7 @@ const USERS: Search = Search {
         "badPasswordTime",
         "lockoutTime",
         "userAccountControl",
-        "msDS-User-Account-Control-Computed",
+        "department",
         "primaryGroupID",
     ],
 };

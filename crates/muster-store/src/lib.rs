@@ -10,9 +10,12 @@
 //!
 //! *To extend*: a twin migration in `migrations/{sqlite,postgres}`, a row struct, a statement per batch.
 
+mod assets;
+mod connectors;
 pub mod dialect;
 mod digest;
 mod error;
+mod ids;
 mod inventory;
 mod links;
 mod query;
@@ -24,10 +27,12 @@ pub mod sql;
 mod store;
 mod write;
 
+pub use assets::{AssetRow, ChangeRecord, DeadLetterRow};
+pub use connectors::NewConnector;
 pub use error::StoreError;
-pub use inventory::{Asked, AssetRow, ChangeRecord, DeadLetterRow, DocumentRow, Prior, Totals};
+pub use inventory::{Asked, DocumentRow, Prior, Totals};
 pub use links::EdgeRow;
 pub use retire::ParkedRow;
-pub use runs::{ConnectorRow, FIRST_TENANT, Fence, NewConnector, RunRow, ScopeClose, ScopeRow, SeenKind};
+pub use runs::{ConnectorRow, FIRST_TENANT, Fence, RunRow, ScopeClose, ScopeRow, SeenKind};
 pub use store::{Location, Store};
 pub use write::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};

@@ -4,7 +4,8 @@ use muster_core::asset::GoneCause;
 use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 
-use crate::runs::{Fence, SeenKind, check_fence, decode_ids, encode_ids, next_id, save_line};
+use crate::ids::{decode_ids, encode_ids};
+use crate::runs::{Fence, SeenKind, check_fence, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 

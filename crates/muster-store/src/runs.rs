@@ -2,11 +2,11 @@
 
 use muster_core::clock::Instant;
 use muster_core::connector::{Cursor, Mode};
-use muster_core::fold::fold;
 use muster_core::ledger::LedgerLine;
 use muster_core::run::{MACHINE_VERSION, Machine, RunResult};
 use roaring::RoaringTreemap;
 
+use crate::ids::decode_ids;
 use crate::sql::Conn;
 use crate::{Store, StoreError};
 
@@ -106,19 +106,6 @@ impl SeenKind {
     }
 }
 
-/// What makes a connector known to the store.
-#[derive(Debug, Clone, Copy)]
-pub struct NewConnector<'a> {
-    /// Its type.
-    pub type_name: &'a str,
-    /// Its name, unique in its tenant.
-    pub name: &'a str,
-    /// The name of the kind of source.
-    pub source_name: &'a str,
-    /// Its public id.
-    pub uuid: &'a str,
-}
-
 fn state_of(text: &str) -> Result<RunResult, StoreError> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .map_err(|_| StoreError::Corrupt(format!("run result `{text}`")))
@@ -129,92 +116,6 @@ impl Store {
     pub async fn reserve_ids(&self, count: i64) -> Result<i64, StoreError> {
         let mut writer = self.writer().await?;
         next_id(&mut writer.conn(), count).await
-    }
-
-    /// Finds the connector of that name, or makes it known.
-    pub async fn ensure_connector(&self, new: NewConnector<'_>, now: Instant) -> Result<ConnectorRow, StoreError> {
-        let mut transaction = self.begin().await?;
-        let mut conn = transaction.conn()?;
-        let tenant = vec![FIRST_TENANT.into(), new.uuid.into(), now.0.into()];
-        let sql = "INSERT INTO tenant (id, uuid, name, created_at) VALUES ($1, $2, 'default', $3) ON CONFLICT (id) DO NOTHING";
-        conn.execute("making the first tenant", sql, tenant).await?;
-        let found = "SELECT id FROM connector WHERE tenant = $1 AND name = $2";
-        let key = vec![FIRST_TENANT.into(), new.name.into()];
-        let id = match conn.fetch_one("finding the connector", found, key).await? {
-            Some(row) => row.int(0)?,
-            None => {
-                let id = next_id(&mut conn, 1).await?;
-                let sql = "INSERT INTO connector (id, tenant, uuid, type, name, name_folded, source_name, source_folded, \
-                           created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-                let params = vec![
-                    id.into(),
-                    FIRST_TENANT.into(),
-                    new.uuid.into(),
-                    new.type_name.into(),
-                    new.name.into(),
-                    fold(new.name).into(),
-                    new.source_name.into(),
-                    fold(new.source_name).into(),
-                    now.0.into(),
-                ];
-                conn.execute("adding the connector", sql, params).await?;
-                id
-            }
-        };
-        transaction.commit().await?;
-        Ok(ConnectorRow { id, tenant: FIRST_TENANT, name: new.name.to_owned() })
-    }
-
-    /// All connectors of the first tenant, by name.
-    pub async fn connectors(&self) -> Result<Vec<ConnectorRow>, StoreError> {
-        let mut reader = self.reader().await?;
-        let sql = "SELECT id, tenant, name FROM connector WHERE tenant = $1 ORDER BY name";
-        let rows = reader.conn().fetch("reading connectors", sql, vec![FIRST_TENANT.into()]).await?;
-        rows.iter().map(|row| Ok(ConnectorRow { id: row.int(0)?, tenant: row.int(1)?, name: row.text(2)? })).collect()
-    }
-
-    /// Finds the map with that text, or keeps it: assets refer to it for ever.
-    pub async fn ensure_map(
-        &self,
-        tenant: i64,
-        map: &muster_core::map::TransformMap,
-        now: Instant,
-    ) -> Result<i64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let mut conn = transaction.conn()?;
-        let stream = map.model().name.clone();
-        let sql = "SELECT id FROM transform_map WHERE tenant = $1 AND stream = $2 AND fingerprint = $3";
-        let key = vec![tenant.into(), stream.clone().into(), map.fingerprint.to_vec().into()];
-        let id = match conn.fetch_one("finding the map", sql, key).await? {
-            Some(row) => row.int(0)?,
-            None => {
-                let id = next_id(&mut conn, 1).await?;
-                let sql = "INSERT INTO transform_map (id, tenant, stream, name, version, fingerprint, text, created_at) \
-                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-                let params = vec![
-                    id.into(),
-                    tenant.into(),
-                    stream.into(),
-                    map.name.clone().into(),
-                    i64::from(map.version).into(),
-                    map.fingerprint.to_vec().into(),
-                    map.text.to_string().into(),
-                    now.0.into(),
-                ];
-                conn.execute("keeping the map", sql, params).await?;
-                id
-            }
-        };
-        transaction.commit().await?;
-        Ok(id)
-    }
-
-    /// The name, version and text of a map, by the id that assets carry.
-    pub async fn map_text(&self, tenant: i64, id: i64) -> Result<Option<(String, String)>, StoreError> {
-        let mut reader = self.reader().await?;
-        let sql = "SELECT stream, text FROM transform_map WHERE tenant = $1 AND id = $2";
-        let row = reader.conn().fetch_one("reading a map", sql, vec![tenant.into(), id.into()]).await?;
-        row.map(|row| Ok((row.text(0)?, row.text(1)?))).transpose()
     }
 
     /// The run of that connector which has not ended: it is to be resumed.
@@ -525,47 +426,4 @@ fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
 
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-/// Delta-codes ascending ids: LEB128 of the distance to the one before (design D4).
-pub(crate) fn encode_ids(ids: &[i64]) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(ids.len() * 2);
-    let mut last = 0;
-    for &id in ids {
-        let mut distance = id.wrapping_sub(last).cast_unsigned();
-        last = id;
-        while distance >= 0x80 {
-            encoded.push((distance & 0x7f).to_le_bytes()[0] | 0x80);
-            distance >>= 7;
-        }
-        encoded.push(distance.to_le_bytes()[0]);
-    }
-    encoded
-}
-
-pub(crate) fn decode_ids(encoded: &[u8], into: &mut RoaringTreemap) {
-    let (mut last, mut distance, mut shift) = (0_u64, 0_u64, 0_u32);
-    for &byte in encoded {
-        distance |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-        shift += 7;
-        if byte & 0x80 == 0 {
-            last = last.wrapping_add(distance);
-            into.insert(last);
-            (distance, shift) = (0, 0);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_come_back() {
-        let ids = [1, 2, 3, 130, 1_000_000, i64::MAX];
-        let mut read = RoaringTreemap::new();
-        decode_ids(&encode_ids(&ids), &mut read);
-        assert_eq!(read.iter().map(|id| i64::try_from(id).unwrap()).collect::<Vec<_>>(), ids);
-        assert!(encode_ids(&(1..=1000).collect::<Vec<_>>()).len() == 1000);
-    }
 }

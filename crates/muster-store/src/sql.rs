@@ -171,7 +171,7 @@ impl Bulk {
                 json.push(']');
                 let columns = self.columns.iter().enumerate();
                 let list: Vec<_> = columns.map(|(at, (name, kind))| dialect.bulk_column(*kind, at, name)).collect();
-                (format!("(SELECT {} FROM json_each(${first})) AS {alias}", list.join(", ")), vec![json.into()])
+                (format!("(SELECT {} FROM jsonb_each(${first})) AS {alias}", list.join(", ")), vec![json.into()])
             }
             BulkRows::Columns(params) => {
                 let mut list = String::new();

@@ -7,7 +7,8 @@ use muster_core::link::LinkPage;
 use muster_core::reconcile::Cause;
 use muster_core::record::RecordHash;
 
-use crate::runs::{ConnectorRow, Fence, SeenKind, check_fence, encode_ids, next_id, save_line};
+use crate::ids::encode_ids;
+use crate::runs::{ConnectorRow, Fence, SeenKind, check_fence, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 

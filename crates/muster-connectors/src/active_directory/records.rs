@@ -143,6 +143,11 @@ impl PageBuilder {
         }
     }
 
+    /// How many records are ready.
+    pub(super) fn records(&self) -> usize {
+        self.batch.records.len()
+    }
+
     /// Takes the batch that is ready and begins the next.
     pub(super) fn take(&mut self) -> Batch {
         let next = Batch::new(Arc::clone(&self.batch.stream), Arc::clone(&self.batch.scope));
