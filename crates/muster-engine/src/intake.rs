@@ -26,7 +26,7 @@ pub(crate) use parked::release_parked;
 /// Keys that a sweep may meet without knowing them, before it asks for a full run instead.
 const UNKNOWN_KEYS: usize = 10_000;
 /// Ids reserved at once.
-const IDS_AT_ONCE: i64 = 4096;
+const IDS_AT_ONCE: i64 = 20_000;
 
 /// What an intake works with.
 #[derive(Clone)]
@@ -122,19 +122,48 @@ impl Intake {
         self.taken.batches = taken.batches;
     }
 
-    /// Takes batches until the channel ends.
+    /// Takes batches until the channel ends: while one is written, the next is looked up and mapped.
     pub(crate) async fn take_all(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<Taken, StoreError> {
+        let settings = self.settings.clone();
+        let mut ready: Option<BatchWrite<'_>> = None;
         while let Some(batch) = batches.recv().await {
-            self.take(batch).await?;
+            let before = match ready.take() {
+                Some(write) if !follows_on(&write, &batch) => Some(write),
+                Some(write) => {
+                    self.write(&settings, write).await?;
+                    None
+                }
+                None => None,
+            };
+            ready = Some(match before {
+                None => self.prepare(&settings, batch).await?,
+                Some(write) => {
+                    let mut line = self.taken.line.clone();
+                    let links = (line.counters.links_added, line.counters.links_removed);
+                    let written = settings.store.write(settings.fence, write, &mut line);
+                    let (written, prepared) = tokio::join!(written, self.prepare(&settings, batch));
+                    written?;
+                    self.taken.line.counters.links_added += line.counters.links_added - links.0;
+                    self.taken.line.counters.links_removed += line.counters.links_removed - links.1;
+                    prepared?
+                }
+            });
             let line = &self.taken.line;
             self.settings.progress.scope(&line.stream, &line.scope, line.counters.received, false);
+        }
+        if let Some(write) = ready {
+            self.write(&settings, write).await?;
         }
         Ok(self.taken)
     }
 
-    async fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let settings = self.settings.clone();
-        let model = Arc::clone(settings.map.model());
+    async fn write(&mut self, settings: &IntakeSettings, write: BatchWrite<'_>) -> Result<(), StoreError> {
+        settings.store.write(settings.fence, write, &mut self.taken.line).await
+    }
+
+    /// Looks a batch up, decides and maps: all that is to be written of it.
+    async fn prepare<'s>(&mut self, settings: &'s IntakeSettings, batch: Batch) -> Result<BatchWrite<'s>, StoreError> {
+        let model = settings.map.model();
         let scope = settings.scopes.get(&*batch.scope).copied().unwrap_or(settings.fence.scope);
         let asked: Vec<Asked<'_>> = batch
             .records
@@ -174,7 +203,7 @@ impl Intake {
             let known = settings.store.ids_of_keys(&settings.connector, &model.name, &batch.tombstones).await?;
             write.deleted = known.into_iter().map(|(_, id)| id).collect();
         }
-        settings.store.write(settings.fence, write, &mut self.taken.line).await
+        Ok(write)
     }
 
     /// Counts a key as received, once.
@@ -214,7 +243,11 @@ impl Intake {
         let documents: HashMap<i64, DocumentRow> =
             self.settings.store.documents(&changed).await?.into_iter().map(|row| (row.id, row)).collect();
         let mut created: HashSet<&str> = HashSet::new();
-        for (record, prior) in records.iter().zip(priors) {
+        for (index, (record, prior)) in records.iter().zip(priors).enumerate() {
+            if index % 64 == 63 {
+                // The batch before is being written on this task: its next statement must not wait for the whole map.
+                tokio::task::yield_now().await;
+            }
             let bits = reconcile::attribute_bits(record, &model);
             let Some(prior) = prior else {
                 if created.insert(record.key()) {
@@ -437,6 +470,19 @@ impl Intake {
         }
         Ok(())
     }
+}
+
+/// Whether a batch names what the one before it makes: then that must be written first.
+fn follows_on(before: &BatchWrite<'_>, batch: &Batch) -> bool {
+    let made: HashSet<&str> =
+        before.assets.iter().filter(|asset| asset.created).map(|asset| asset.source_key.as_str()).collect();
+    if made.is_empty() {
+        return false;
+    }
+    let named =
+        batch.records.iter().map(|record| record.key()).chain(batch.links.iter().map(|page| page.owner.as_str()));
+    let rejected = batch.rejects.iter().filter_map(|reject| reject.key.as_deref());
+    named.chain(batch.tombstones.iter().map(String::as_str)).chain(rejected).any(|key| made.contains(key))
 }
 
 struct Work<'w, 'a> {

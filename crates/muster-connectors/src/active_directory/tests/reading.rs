@@ -357,14 +357,21 @@ fn a_large_group_comes_in_bounded_pages_and_batches() {
 #[test]
 fn deltas_need_a_cursor_of_this_controllers() {
     let invocation = guid_text(&[7; 16]).unwrap();
-    let other = format!("{{\"{}\":5}}", key(9));
+    let (port, _) = directory(|search, _| container(search).unwrap_or_else(|| Reply::all(vec![user(1)])));
+    let first = read(port, "users", Full).1.unwrap().cursor.unwrap().0;
+    let question = serde_json::from_str::<serde_json::Value>(&first).unwrap()["asked"].as_str().unwrap().to_owned();
+    let cursor = |asked: &str, invocation: &str, usn: i64| {
+        Some(serde_json::json!({ "asked": asked, "usns": { invocation: usn } }).to_string())
+    };
+    let other = cursor(&question, &key(9), 5);
     for (cursor, mode, note) in [
         (None, Full, "there is no cursor yet"),
         (Some("not json".to_owned()), Full, "there is no cursor yet"),
-        (Some(other.clone()), Full, "invocationId is new"),
-        (Some(format!("{{\"{invocation}\":1001}}")), Full, "USN went back"),
-        (Some(format!("{{\"{invocation}\":1000}}")), Delta, ""),
-        (Some(format!("{{\"{invocation}\":900}}")), Delta, ""),
+        (other.clone(), Full, "invocationId is new"),
+        (cursor("another", &invocation, 900), Full, "other attributes or another search scope"),
+        (cursor(&question, &invocation, 1001), Full, "USN went back"),
+        (cursor(&question, &invocation, 1000), Delta, ""),
+        (cursor(&question, &invocation, 900), Delta, ""),
     ] {
         let (port, asked) = directory(|search, _| container(search).unwrap_or_else(|| Reply::all(vec![user(1)])));
         let given = cursor.clone().map(Cursor);
@@ -374,8 +381,8 @@ fn deltas_need_a_cursor_of_this_controllers() {
         assert!(note.is_empty() || end.notes.iter().any(|found| found.contains(note)), "{:?}", end.notes);
         let next = end.cursor.unwrap().0;
         assert!(next.contains(&format!("\"{invocation}\":1000")), "{next}");
-        assert_eq!(next.contains(&key(9)), cursor.as_ref() == Some(&other), "what other controllers told is kept");
-        let unchanged = cursor.is_some_and(|cursor| cursor.ends_with(":1000}"));
+        assert_eq!(next.contains(&key(9)), cursor == other, "what other controllers told is kept");
+        let unchanged = cursor.is_some_and(|cursor| cursor.ends_with(":1000}}"));
         assert_eq!(asked.lock().unwrap().iter().any(|(base, ..)| base.starts_with("OU=x")), !unchanged);
     }
 }
