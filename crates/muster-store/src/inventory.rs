@@ -375,6 +375,6 @@ mod tests {
         let rows = reader.conn().fetch("explaining", sql, all).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.text(3).unwrap()).collect();
         let lookup = "SEARCH a USING INDEX asset_key (tenant=? AND connector=? AND stream=? AND source_key=?)";
-        assert_eq!(plan, ["SCAN json_each VIRTUAL TABLE INDEX 1:", lookup]);
+        assert_eq!(plan, ["SCAN jsonb_each VIRTUAL TABLE INDEX 1:", lookup]);
     }
 }
