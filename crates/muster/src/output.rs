@@ -4,21 +4,33 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_store::{AssetRow, Store};
 
 use crate::failure::Failure;
 
-/// Where assets go: a file that appears whole at the end, or stdout.
+/// Where assets go: a file that appears whole at the end, a device or pipe as it is, or stdout.
 pub(crate) enum Sink {
     File { writer: BufWriter<File>, temporary: PathBuf, target: PathBuf },
+    Device(BufWriter<File>),
     Stdout(BufWriter<std::io::Stdout>),
 }
 
 impl Sink {
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(target) = path else { return Ok(Self::Stdout(BufWriter::new(std::io::stdout()))) };
+        // A link is written through; a device or a pipe is never replaced by a file.
+        let target = &target.canonicalize().unwrap_or_else(|_| target.to_path_buf());
+        match std::fs::metadata(target) {
+            Ok(found) if found.is_dir() => bail!("writing `{}`: it is a directory", target.display()),
+            Ok(found) if !found.is_file() => {
+                let device = File::options().write(true).open(target);
+                let device = device.with_context(|| format!("writing `{}`", target.display()))?;
+                return Ok(Self::Device(BufWriter::new(device)));
+            }
+            _ => {}
+        }
         let mut name = target.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
         name.push(".part");
         let temporary = target.with_file_name(name);
@@ -28,7 +40,7 @@ impl Sink {
 
     fn writer(&mut self) -> &mut dyn Write {
         match self {
-            Self::File { writer, .. } => writer,
+            Self::File { writer, .. } | Self::Device(writer) => writer,
             Self::Stdout(writer) => writer,
         }
     }
@@ -143,4 +155,29 @@ fn row_of(line: &LedgerLine) -> Vec<String> {
             .map(|number| number.to_string()),
     );
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_appear_whole_and_devices_stay_devices() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("out.jsonl"), directory.path().join("link"));
+        std::fs::write(&file, "before").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut sink = Sink::open(Some(&link)).unwrap();
+        sink.line(&serde_json::json!({})).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "before", "nothing is seen of an unfinished output");
+        sink.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "{}\n");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        let sink = Sink::open(Some(&file)).unwrap();
+        sink.discard();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left beside it");
+        let null = Sink::open(Some(Path::new("/dev/null"))).unwrap();
+        assert!(matches!(null, Sink::Device(_)));
+        assert!(Sink::open(Some(directory.path())).is_err());
+    }
 }

@@ -61,7 +61,7 @@ async fn check(file: &ConnectorFile, json: bool) -> Result<ExitCode, Failure> {
 
 /// Without a store: everything is read, mapped and written.
 async fn print(file: &ConnectorFile, arguments: &SyncArguments, json: bool) -> Result<ExitCode, Failure> {
-    let sink = Mutex::new(Sink::open(arguments.out.as_deref()).map_err(Failure::failed)?);
+    let sink = Mutex::new(Sink::open(arguments.out.as_deref()).map_err(Failure::usage)?);
     let on_asset = |class, asset: &serde_json::Value| {
         if class == Class::Container {
             return Ok(());
@@ -91,6 +91,7 @@ async fn keep(
     directory: &Path,
     json: bool,
 ) -> Result<ExitCode, Failure> {
+    let mut sink = Sink::open(arguments.out.as_deref()).map_err(Failure::usage)?;
     let state = state::open(directory).await?;
     let clock = SystemClock;
     let uuid = muster_core::value::guid_text(&muster_core::fold::fingerprint(
@@ -113,8 +114,15 @@ async fn keep(
     let options =
         Options { mode, release: arguments.release, cancel: cancel_on_interrupt(), progress: progress::progress(json) };
     let subject = Subject { row: &row, connector: file.connector.as_ref(), maps: &file.maps };
-    let report = muster_engine::run(&state.store, subject, &clock, options).await?;
-    write(&state.store, &row, arguments, &report, file).await?;
+    let report = match muster_engine::run(&state.store, subject, &clock, options).await {
+        Ok(report) => report,
+        Err(error) => {
+            sink.discard();
+            return Err(error.into());
+        }
+    };
+    write(&state.store, &row, (arguments, &report, file), &mut sink).await?;
+    sink.finish().map_err(Failure::failed)?;
     state.store.close().await;
     let told = Told {
         result: report.result,
@@ -130,11 +138,9 @@ async fn keep(
 async fn write(
     store: &Store,
     row: &ConnectorRow,
-    arguments: &SyncArguments,
-    report: &Report,
-    file: &ConnectorFile,
+    (arguments, report, file): (&SyncArguments, &Report, &ConnectorFile),
+    sink: &mut Sink,
 ) -> Result<(), Failure> {
-    let mut sink = Sink::open(arguments.out.as_deref()).map_err(Failure::failed)?;
     if arguments.all {
         for stream in &file.connector.model().streams {
             let mut after = 0;
@@ -142,13 +148,13 @@ async fn write(
                 let ids = store.asset_ids(row, &stream.name, after).await?;
                 let Some(&last) = ids.last() else { break };
                 after = last;
-                output::write_assets(store, row.tenant, ids.into_iter(), &mut sink).await?;
+                output::write_assets(store, row.tenant, ids.into_iter(), sink).await?;
             }
         }
     } else if arguments.out.is_some() {
-        output::write_assets(store, row.tenant, report.changed.iter().map(u64::cast_signed), &mut sink).await?;
+        output::write_assets(store, row.tenant, report.changed.iter().map(u64::cast_signed), sink).await?;
     }
-    sink.finish().map_err(Failure::failed)
+    Ok(())
 }
 
 /// The first interrupt ends the run in order; what was committed stays.
