@@ -73,3 +73,13 @@ impl Installation {
 pub(crate) fn line<'a>(told: &'a Json, stream: &str) -> &'a Json {
     told["ledger"].as_array().unwrap().iter().find(|line| line["stream"] == stream).unwrap()
 }
+
+/// One sync of these settings without a store; the outcome, and the files that are there afterwards.
+pub(crate) fn sync_once(directory: &Path, settings: &str) -> (Outcome, Vec<String>) {
+    let path = directory.join("connector.toml");
+    std::fs::write(&path, settings).unwrap();
+    let out = directory.join("out.jsonl");
+    let outcome = muster(&["sync", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    (outcome, names.collect())
+}

@@ -4,6 +4,8 @@
 mod command;
 mod directory;
 mod faults;
+mod kills;
 mod lab;
 mod ldif;
 mod samba;
+mod usage;

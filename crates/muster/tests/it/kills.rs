@@ -1,0 +1,80 @@
+//! P4: kill -9 at any point, start again: the same final state.
+
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use muster_lab::directory::{DirectoryOptions, start};
+
+use crate::command::Installation;
+
+const KILLS: u32 = 100;
+
+/// Runs a sync and kills it after that long; whether it had ended by then.
+fn killed(installation: &Installation, after: Duration) -> bool {
+    let settings = installation.directory.join("connector.toml");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
+        .arg("sync")
+        .arg(settings)
+        .arg("--state")
+        .arg(installation.state())
+        .args(["--json", "--out", "/dev/null"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + after;
+    // Nobody sends: the channel is a clock that can be waited on.
+    let (_sender, clock) = channel::<()>();
+    while Instant::now() < deadline {
+        if child.try_wait().unwrap().is_some() {
+            return true;
+        }
+        assert_eq!(clock.recv_timeout(Duration::from_millis(2)), Err(RecvTimeoutError::Timeout));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_kills_leave_the_same_truth() {
+    let options = DirectoryOptions { users: 1500, staff: Some(1500), seed: 3, ..DirectoryOptions::default() };
+    let running = start(options).await.unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let banner = running.banner();
+    let settings = format!(
+        "type = \"active_directory\"\nname = \"lab\"\n[authentication]\nhost = \"127.0.0.1\"\nport = {}\nprotocol = \"ldap\"\nbindDn = '{}'\npassword = '{}'\n",
+        running.ldap_address().port(),
+        banner["bindDn"].as_str().unwrap(),
+        banner["password"].as_str().unwrap(),
+    );
+    tokio::task::block_in_place(|| {
+        let reference = Installation::new(&scratch.path().join("reference"), &settings);
+        let begun = Instant::now();
+        assert_eq!(reference.sync(&[]).0, 0);
+        let whole = begun.elapsed();
+        let expected = reference.digest();
+        let (mut kills, mut rounds, mut resumed) = (0, 0, 0);
+        while kills < KILLS {
+            let installation = Installation::new(&scratch.path().join(format!("round-{rounds}")), &settings);
+            rounds += 1;
+            assert!(rounds < 200, "runs end before they can be killed");
+            // A few kills, each at another point of the run; then it may go on to its end.
+            for _ in 0..4 {
+                let share = f64::from(kills * 37 % 101) / 101.0;
+                if killed(&installation, whole.mul_f64(share)) {
+                    break;
+                }
+                kills += 1;
+            }
+            let (code, told, _) = installation.sync(&["--all"]);
+            assert_eq!(code, 0, "{told}");
+            resumed += u32::from(told["resumed"] == true);
+            assert_eq!(installation.digest(), expected, "after kill {kills}: {told}");
+            std::fs::remove_dir_all(&installation.directory).unwrap();
+        }
+        assert!(resumed > 0, "no kill struck a run that had begun");
+    });
+    running.stop().await;
+}
