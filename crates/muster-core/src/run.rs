@@ -4,7 +4,7 @@
 //! Read(scope 0) … Read(scope n) → Retire(stream) … → Resolve → Remap → Finish(result)
 //! ```
 //!
-//! Batches are not its business. An executor asks [`Machine::next`] what to do, does it, and tells [`Machine::done`];
+//! Batches are not its business. An executor does what a [`Machine`] says, and goes on to [`Machine::done`];
 //! the machine is stored between the two, so that a run goes on where it was after a crash.
 
 use serde::{Deserialize, Serialize};

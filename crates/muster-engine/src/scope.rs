@@ -20,7 +20,7 @@ use crate::executor::Context;
 use crate::intake::{Intake, IntakeSettings, Taken};
 
 /// Batches between reading and writing; each holds at most a few MiB.
-const BATCHES_UNDER_WAY: usize = 2;
+const BATCHES_UNDER_WAY: usize = 1;
 /// How often a scope is read anew after the source went away.
 const ATTEMPTS: u32 = 3;
 

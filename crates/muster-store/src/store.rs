@@ -141,7 +141,7 @@ async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {
             .busy_timeout(Duration::from_secs(30))
             .pragma("cache_size", format!("-{cache}"))
             .pragma("mmap_size", "0")
-            .pragma("wal_autocheckpoint", "16000")
+            .pragma("wal_autocheckpoint", "32000")
             .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(64)
     };

@@ -24,7 +24,7 @@ const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
 /// How many records are handed over together, at page ends: stores write few large batches faster than many small ones.
 const RECORDS_A_BATCH: usize = 2000;
 /// A batch is handed over when it holds this much, wherever the page ends.
-pub(super) const BATCH_BYTES: usize = 4 << 20;
+pub(super) const BATCH_BYTES: usize = 2 << 20;
 /// Active Directory's own page limit, to which a refused page size falls back; then it is halved down to the least.
 const USUAL_PAGE: u32 = 1000;
 const LEAST_PAGE: u32 = 50;

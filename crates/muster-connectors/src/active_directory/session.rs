@@ -8,7 +8,7 @@ use std::sync::Arc;
 use muster_core::connector::{ConnectorError, ErrorKind};
 use muster_core::value::guid_text;
 
-use super::{Config, names};
+use super::{AssetsChoice, Config, names};
 use crate::kit::ldap::{
     Connection, DirectoryReader, Entry, Filter, LdapError, PageEnd, ResultCode, Scope, Search, SearchControls, Ticket,
 };
@@ -221,11 +221,15 @@ impl Session {
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
-        vec![match (&self.root.invocation_id, self.root.counts_changes) {
+        let mut notes = vec![match (&self.root.invocation_id, self.root.counts_changes) {
             (Some(id), _) => format!("read from {} (invocationId {id})", self.origin().unwrap_or_default()),
             (None, true) => "the controller's invocationId cannot be read: every run reads everything".to_owned(),
             (None, false) => "the server has no highestCommittedUSN: every run reads everything".to_owned(),
-        }]
+        }];
+        if self.config.assets == AssetsChoice::IdentitiesWithPosture {
+            notes.push("posture: the flat attributes are collected, rules are not evaluated yet".to_owned());
+        }
+        notes
     }
 
     /// The controller's highest USN now; a cursor must be read before the reading it stands for (D15).

@@ -27,7 +27,7 @@ pub struct MapFile {
     pub cases: Vec<Case>,
 }
 
-/// One row: source → target [functions].
+/// One row: source → target, and the functions between.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {

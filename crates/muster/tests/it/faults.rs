@@ -239,3 +239,19 @@ async fn a_password_is_found_nowhere() {
     }
     running.stop().await;
 }
+
+/// The posture choice is accepted, reads the flat attributes, and says that rules come later.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_posture_choice_says_that_rules_come_later() {
+    let running = directory(30).await;
+    let scratch = tempfile::tempdir().unwrap();
+    let installation = installation(&running, scratch.path(), false);
+    assert_eq!(sync(&installation, &[]).await.0, 0);
+    let path = installation.directory.join("connector.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{settings}[profile]\nassets = \"identities_with_posture\"\n")).unwrap();
+    let (code, told, _) = sync(&installation, &[]).await;
+    assert_eq!((code, &line(&told, "users")["mode"]), (0, &"full".into()), "other attributes are asked for: {told}");
+    assert!(told["notes"].to_string().contains("rules are not evaluated yet"), "{told}");
+    running.stop().await;
+}
