@@ -85,12 +85,10 @@ pub fn compile(text: &str, model: &Arc<StreamModel>) -> Result<TransformMap, Map
         return Err(MapError::Lints { name: file.map.clone(), first: first.clone(), count: errors.len() });
     }
     let rows = file.rows.iter().filter_map(|row| compile_row(row, model)).collect();
-    let mut fingerprint = [0; 16];
-    fingerprint.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
     Ok(TransformMap {
         name: file.map,
         version: file.version,
-        fingerprint,
+        fingerprint: crate::fold::fingerprint(text.as_bytes()),
         text: Arc::from(text),
         model: Arc::clone(model),
         rows,

@@ -73,8 +73,7 @@ impl Store {
         let mut reader = self.reader().await?;
         let mut conn = reader.conn();
         let dialect = conn.dialect();
-        let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], ids.len());
-        ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+        let bulk = Bulk::ids(dialect, ids);
         let (source, params) = bulk.source(dialect, "b", 2);
         let join = dialect.bulk_join();
         let sql = format!(
@@ -141,8 +140,7 @@ impl Store {
              {join} asset g ON g.tenant = $1 AND g.connector = u.connector AND g.class = 'group' AND g.state = 'present' \
              AND g.external_id = substr(u.external_id, 1, length(u.external_id) - length({rid})) || CAST(s.primary_group AS TEXT)",
         ] {
-            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], members.len());
-            members.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let bulk = Bulk::ids(dialect, members);
             let (source, params) = bulk.source(dialect, "b", 2);
             let sql = sql
                 .replace("{source}", &source)
@@ -176,8 +174,7 @@ impl Store {
              {join} asset u ON u.id = s.asset_id AND u.connector = g.connector AND u.state = 'present' \
              AND substr(u.external_id, 1, length(g.external_id) - length({gid})) = substr(g.external_id, 1, length(g.external_id) - length({gid}))",
         ] {
-            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], owners.len());
-            owners.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let bulk = Bulk::ids(dialect, owners);
             let (source, params) = bulk.source(dialect, "b", 2);
             let group = dialect.last_number().replace("u.external_id", "g.external_id");
             let sql = sql.replace("{source}", &source).replace("{join}", dialect.bulk_join()).replace("{gid}", &group);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::inventory::parse_detail;
-use crate::sql::{Bulk, Cell, ColumnKind, Conn, Row};
+use crate::sql::{Bulk, Conn, Row};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -68,8 +68,7 @@ fn put_asset(hasher: &mut Sha256, asset: &Row) -> Result<(), StoreError> {
 /// Kinds and members of these owners, sorted; a member that is gone is none.
 async fn members(conn: &mut Conn<'_>, owners: &[i64]) -> Result<BTreeMap<i64, Vec<(String, String)>>, StoreError> {
     let dialect = conn.dialect();
-    let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], owners.len());
-    owners.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+    let bulk = Bulk::ids(dialect, owners);
     let (source, params) = bulk.source(dialect, "b", 1);
     let join = dialect.bulk_join();
     let sql = format!(

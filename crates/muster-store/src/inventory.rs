@@ -154,8 +154,7 @@ impl Store {
         let mut reader = self.reader().await?;
         let mut conn = reader.conn();
         let dialect = conn.dialect();
-        let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], ids.len());
-        ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+        let bulk = Bulk::ids(dialect, ids);
         let (source, params) = bulk.source(dialect, "b", 1);
         let join = dialect.bulk_join();
         let sql = format!(

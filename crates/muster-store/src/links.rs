@@ -93,8 +93,7 @@ async fn known_sets(conn: &mut Conn<'_>, pages: &[(i64, LinkPage)]) -> Result<Kn
     let mut owners: Vec<i64> = pages.iter().map(|(owner, _)| *owner).collect();
     owners.sort_unstable();
     owners.dedup();
-    let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], owners.len());
-    owners.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+    let bulk = Bulk::ids(conn.dialect(), &owners);
     let (source, params) = bulk.source(conn.dialect(), "b", 1);
     let join = conn.dialect().bulk_join();
     let sql = format!("SELECT l.owner, l.kind, l.hash, l.members FROM {source} {join} link_set l ON l.owner = b.id");
@@ -116,8 +115,7 @@ async fn compare(conn: &mut Conn<'_>, sets: Vec<Set>, known: &KnownSets) -> Resu
     let asked: Vec<i64> =
         sets.iter().filter(|set| known.contains_key(&(set.owner, set.kind.clone()))).map(|set| set.owner).collect();
     if !asked.is_empty() {
-        let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], asked.len());
-        asked.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+        let bulk = Bulk::ids(conn.dialect(), &asked);
         let (source, params) = bulk.source(conn.dialect(), "b", 1);
         let join = conn.dialect().bulk_join();
         let sql = format!(
@@ -247,8 +245,7 @@ async fn new_owners(
     let first_sets = differences.iter().filter(|difference| difference.before.is_none());
     let unknown: Vec<i64> = first_sets.map(|set| set.owner).filter(|owner| !new.contains(owner)).collect();
     if !unknown.is_empty() {
-        let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], unknown.len());
-        unknown.iter().for_each(|&owner| bulk.push(&[Cell::Int(owner)]));
+        let bulk = Bulk::ids(conn.dialect(), &unknown);
         let (source, params) = bulk.source(conn.dialect(), "b", 2);
         let join = conn.dialect().bulk_join();
         let sql = format!("SELECT a.id FROM {source} {join} asset a ON a.id = b.id WHERE a.first_seen = $1");

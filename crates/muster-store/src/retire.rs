@@ -103,8 +103,7 @@ impl Store {
         let mut twice = Vec::new();
         for chunk in ids.chunks(5000) {
             let dialect = conn.dialect();
-            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], chunk.len());
-            chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let bulk = Bulk::ids(dialect, chunk);
             let (source, params) = bulk.source(dialect, "b", 1);
             let join = dialect.bulk_join();
             let sql = format!("SELECT a.id FROM {source} {join} asset a ON a.id = b.id WHERE a.missed >= 2");
@@ -122,8 +121,7 @@ impl Store {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(1000) {
             let dialect = conn.dialect();
-            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], chunk.len());
-            chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let bulk = Bulk::ids(dialect, chunk);
             let (source, params) = bulk.source(dialect, "b", 1);
             let join = dialect.bulk_join();
             let sql = format!(
@@ -156,8 +154,7 @@ async fn update_ids(
     (ids, value): (&[i64], i64),
 ) -> Result<(), StoreError> {
     for chunk in ids.chunks(5000) {
-        let mut bulk = Bulk::new(conn.dialect(), &[("id", ColumnKind::Int)], chunk.len());
-        chunk.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+        let bulk = Bulk::ids(conn.dialect(), chunk);
         let (source, params) = bulk.source(conn.dialect(), "b", 2);
         let mut all = vec![value.into()];
         all.extend(params);

@@ -140,6 +140,13 @@ impl Bulk {
         Self { columns: columns.to_vec(), rows, count: 0 }
     }
 
+    /// A source of ids: one column, `id`.
+    pub(crate) fn ids(dialect: Dialect, ids: &[i64]) -> Self {
+        let mut bulk = Self::new(dialect, &[("id", ColumnKind::Int)], ids.len());
+        ids.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+        bulk
+    }
+
     /// Adds a row; its cells stand in the order of the columns.
     pub(crate) fn push(&mut self, cells: &[Cell<'_>]) {
         debug_assert_eq!(cells.len(), self.columns.len());

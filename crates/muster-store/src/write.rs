@@ -413,8 +413,7 @@ async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrit
     if !mended.is_empty() {
         let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
         if conn.fetch_one("looking for dead letters", some, place()).await?.is_some() {
-            let mut bulk = Bulk::new(dialect, &[("id", ColumnKind::Int)], mended.len());
-            mended.iter().for_each(|&id| bulk.push(&[Cell::Int(id)]));
+            let bulk = Bulk::ids(dialect, &mended);
             let (source, params) = bulk.source(dialect, "b", 4);
             let join = dialect.bulk_join();
             let sql = format!(

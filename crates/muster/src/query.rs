@@ -10,7 +10,7 @@ use muster_core::clock::{Clock, Instant, SystemClock};
 use muster_core::map::{self, TransformMap};
 use muster_core::query::Query;
 use muster_core::query::tokens::{self, Target};
-use muster_store::search::{Count, Counting, Page, PageKey, Sort, View};
+use muster_store::search::{Counting, Page, PageKey, Sort, View};
 use muster_store::{AssetRow, FIRST_TENANT, Store};
 use serde_json::{Value as Json, json};
 
@@ -127,7 +127,7 @@ impl Asking<'_> {
             self.store.assets(FIRST_TENANT, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
         let rows: Vec<AssetRow> = ids.iter().filter_map(|id| rows.remove(id)).collect();
         match self.format {
-            Format::Json => self.print_documents(&rows, count, next.as_ref()).await?,
+            Format::Json => self.print_documents(&rows).await?,
             format => print_rows(class, &rows, format),
         }
         let more = next.map(|key| format!("; the next page: --after '{}'", write_key(&key))).unwrap_or_default();
@@ -136,7 +136,7 @@ impl Asking<'_> {
         Ok(())
     }
 
-    async fn print_documents(&self, rows: &[AssetRow], _count: Count, _next: Option<&PageKey>) -> Result<(), Failure> {
+    async fn print_documents(&self, rows: &[AssetRow]) -> Result<(), Failure> {
         let mut maps = HashMap::new();
         let mut paths = Paths::default();
         for row in rows {
