@@ -281,12 +281,10 @@ async fn what_is_listed_and_called_deleted_in_one_run_is_asked_about() {
     both(world, |bench| async move {
         bench.full().await;
         for confirms in [true, false] {
-            let mut world = bench.source.world();
-            world.confirms = confirms;
+            bench.source.world().confirms = confirms;
             // Restored after its deletion: the source shows the object and, still, its tombstone.
-            world.delete("people", "n0007");
-            world.person("n0007", "north");
-            drop(world);
+            bench.source.world().delete("people", "n0007");
+            bench.source.world().person("n0007", "north");
             let report = bench.run(Mode::Delta).await;
             assert_eq!(bench.status("n0007").await, ("present", None), "confirms: {confirms}; {}", words(&report));
             assert_eq!(counters(&report, "people").gone, 0);
