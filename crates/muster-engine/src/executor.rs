@@ -9,7 +9,7 @@ use muster_core::connector::{Connector, Mode, ScopePlan};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_core::map::TransformMap;
 use muster_core::run::{self, Machine, RunResult};
-use muster_store::{ConnectorRow, RunClaim, RunClose, RunRow, ScopeRow, SeenKind, Store};
+use muster_store::{ConnectorRow, Order, RunClaim, RunClose, RunRow, ScopeRow, SeenKind, Store, StoreError};
 use roaring::RoaringTreemap;
 
 use crate::{EngineError, remap, retire, scope};
@@ -134,6 +134,8 @@ pub struct Subject<'a> {
     pub connector: &'a dyn Connector,
     /// Stream → map.
     pub maps: &'a BTreeMap<String, Arc<TransformMap>>,
+    /// On whose behalf.
+    pub order: Order,
 }
 
 /// Runs a connector once: goes on with an interrupted run, or begins a new one.
@@ -143,17 +145,17 @@ pub async fn run(
     clock: &dyn Clock,
     options: Options,
 ) -> Result<Report, EngineError> {
-    let Subject { row, connector, maps } = subject;
+    let Subject { row, connector, maps, order } = subject;
     let mut known = BTreeMap::new();
     for (stream, map) in maps {
         let id = store.ensure_map(row.tenant, map, clock.now()).await?;
         known.insert(stream.clone(), (id, Arc::clone(map)));
     }
-    let unfinished = store.unfinished_run(row).await?;
+    let unfinished = store.unfinished_run(row, order.profile).await?;
     let resumed = unfinished.is_some();
     let (run, claim) = match unfinished {
         Some(run) => {
-            let claim = store.claim_run(run.id).await?;
+            let claim = store.claim_run(run.id, order.job).await?;
             (run, claim)
         }
         None => begin(store, subject, options.mode, clock.now()).await?,
@@ -171,7 +173,15 @@ pub async fn run(
         return Err(error);
     }
     context.load_scopes().await?;
-    let unresolved = drive(&mut context, clock).await?;
+    let driven = drive(&mut context, clock).await;
+    let unresolved = match driven {
+        // Its writers are refused once the run is cancelled: that is its end, not a failure.
+        Err(EngineError::Store(StoreError::Fenced(_))) if store.run_is_cancelled(context.run.id).await? => {
+            context.options.cancel.store(true, Ordering::SeqCst);
+            0
+        }
+        driven => driven?,
+    };
     finish(context, clock, resumed, unresolved).await
 }
 
@@ -184,6 +194,7 @@ async fn begin(
     let mut run = RunRow {
         id: 0,
         connector: subject.row.id,
+        order: subject.order,
         mode,
         machine: Machine::begin(subject.connector.model().streams.len()),
         result: None,

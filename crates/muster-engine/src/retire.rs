@@ -79,7 +79,10 @@ async fn candidates(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) 
     if is_proven(context, stream) {
         // Scopes that the plan no longer has: the plan itself was read to its end.
         let known = context.store.scopes(context.row).await?;
-        let dropped = known.into_iter().filter(|known| known.stream == stream).map(|known| known.id);
+        let dropped = known
+            .into_iter()
+            .filter(|known| known.stream == stream && known.profile == context.run.order.profile)
+            .map(|known| known.id);
         scopes.extend(dropped.filter(|id| !planned.iter().any(|&at| context.scopes[at].row.id == *id)));
     }
     scopes.sort_unstable();

@@ -27,14 +27,14 @@ impl Store {
         let tenant = vec![FIRST_TENANT.into(), new.uuid.into(), now.0.into()];
         let sql = "INSERT INTO tenant (id, uuid, name, created_at) VALUES ($1, $2, 'default', $3) ON CONFLICT (id) DO NOTHING";
         conn.execute("making the first tenant", sql, tenant).await?;
-        let found = "SELECT id FROM connector WHERE tenant = $1 AND name = $2";
-        let key = vec![FIRST_TENANT.into(), new.name.into()];
+        let found = "SELECT id FROM connector WHERE tenant = $1 AND name_folded = $2 AND removed_at IS NULL";
+        let key = vec![FIRST_TENANT.into(), fold(new.name).into()];
         let id = match conn.fetch_one("finding the connector", found, key).await? {
             Some(row) => row.int(0)?,
             None => {
                 let id = next_id(&mut conn, 1).await?;
                 let sql = "INSERT INTO connector (id, tenant, uuid, type, name, name_folded, source_name, source_folded, \
-                           created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                           created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
                 let params = vec![
                     id.into(),
                     FIRST_TENANT.into(),
@@ -57,7 +57,7 @@ impl Store {
     /// All connectors of the first tenant, by name.
     pub async fn connectors(&self) -> Result<Vec<ConnectorRow>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = "SELECT id, tenant, name FROM connector WHERE tenant = $1 ORDER BY name";
+        let sql = "SELECT id, tenant, name FROM connector WHERE tenant = $1 AND removed_at IS NULL ORDER BY name";
         let rows = reader.conn().fetch("reading connectors", sql, vec![FIRST_TENANT.into()]).await?;
         rows.iter().map(|row| Ok(ConnectorRow { id: row.int(0)?, tenant: row.int(1)?, name: row.text(2)? })).collect()
     }

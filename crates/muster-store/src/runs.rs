@@ -41,6 +41,17 @@ pub struct ScopeRow {
     pub complete_at: Option<Instant>,
     /// When presence was last proven by a full reading or a sweep.
     pub presence_proven_at: Option<Instant>,
+    /// The profile that read it last.
+    pub profile: Option<i64>,
+}
+
+/// On whose behalf a run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Order {
+    /// The profile.
+    pub profile: Option<i64>,
+    /// The job.
+    pub job: Option<i64>,
 }
 
 /// A run.
@@ -50,6 +61,8 @@ pub struct RunRow {
     pub id: i64,
     /// Its connector.
     pub connector: i64,
+    /// On whose behalf: none for a run without a hub.
+    pub order: Order,
     /// How it reads.
     pub mode: Mode,
     /// How far it is.
@@ -127,22 +140,36 @@ impl Store {
         next_id(&mut writer.conn(), count).await
     }
 
-    /// The run of that connector which has not ended: it is to be resumed.
-    pub async fn unfinished_run(&self, connector: &ConnectorRow) -> Result<Option<RunRow>, StoreError> {
-        let tail = "AND state <> 'ended' ORDER BY id DESC LIMIT 1";
-        Ok(self.runs(connector, tail, Vec::new()).await?.into_iter().next())
+    /// The run of that connector and profile which has not ended: it is to be resumed.
+    pub async fn unfinished_run(
+        &self,
+        connector: &ConnectorRow,
+        profile: Option<i64>,
+    ) -> Result<Option<RunRow>, StoreError> {
+        let tail = "AND profile IS NOT DISTINCT FROM $3 AND state <> 'ended' ORDER BY id DESC LIMIT 1";
+        Ok(self.runs(connector, tail, vec![profile]).await?.into_iter().next())
+    }
+
+    /// A run of a connector.
+    pub async fn run(&self, connector: &ConnectorRow, run: i64) -> Result<Option<RunRow>, StoreError> {
+        Ok(self.runs(connector, "AND id = $3", vec![Some(run)]).await?.into_iter().next())
     }
 
     /// The latest runs of a connector, newest first.
     pub async fn latest_runs(&self, connector: &ConnectorRow, limit: i64) -> Result<Vec<RunRow>, StoreError> {
-        self.runs(connector, "ORDER BY id DESC LIMIT $3", vec![limit]).await
+        self.runs(connector, "ORDER BY id DESC LIMIT $3", vec![Some(limit)]).await
     }
 
-    async fn runs(&self, connector: &ConnectorRow, tail: &str, more: Vec<i64>) -> Result<Vec<RunRow>, StoreError> {
+    async fn runs(
+        &self,
+        connector: &ConnectorRow,
+        tail: &str,
+        more: Vec<Option<i64>>,
+    ) -> Result<Vec<RunRow>, StoreError> {
         let mut reader = self.reader().await?;
         let sql = format!(
-            "SELECT id, connector, mode, machine, result, as_of, started_at, ended_at, origin, notes, machine_version \
-             FROM run WHERE tenant = $1 AND connector = $2 {tail}"
+            "SELECT id, connector, mode, machine, result, as_of, started_at, ended_at, origin, notes, machine_version, \
+             profile, job FROM run WHERE tenant = $1 AND connector = $2 {tail}"
         );
         let mut params = vec![connector.tenant.into(), connector.id.into()];
         params.extend(more.into_iter().map(Into::into));
@@ -156,7 +183,8 @@ impl Store {
         let mut conn = transaction.conn()?;
         let id = next_id(&mut conn, 1).await?;
         let sql = "INSERT INTO run (id, tenant, connector, mode, machine_version, machine, state, as_of, started_at, \
-                   origin, notes, attempt) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10, 1)";
+                   origin, notes, attempt, profile, job) \
+                   VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10, 1, $11, $12)";
         let params = vec![
             id.into(),
             connector.tenant.into(),
@@ -168,6 +196,8 @@ impl Store {
             run.started_at.0.into(),
             run.origin.clone().into(),
             json(&run.notes)?.into(),
+            run.order.profile.into(),
+            run.order.job.into(),
         ];
         conn.execute("beginning the run", sql, params).await?;
         transaction.commit().await?;
@@ -175,11 +205,12 @@ impl Store {
     }
 
     /// Claims a run that was interrupted: from now on whoever had it, and the writers of its scopes, fail.
-    pub async fn claim_run(&self, run: i64) -> Result<RunClaim, StoreError> {
+    pub async fn claim_run(&self, run: i64, job: Option<i64>) -> Result<RunClaim, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let sql = "UPDATE run SET attempt = attempt + 1 WHERE id = $1 AND state <> 'ended' RETURNING attempt";
-        let row = conn.fetch_one("claiming the run", sql, vec![run.into()]).await?;
+        let sql = "UPDATE run SET attempt = attempt + 1, job = COALESCE($2, job) WHERE id = $1 AND state <> 'ended' \
+                   RETURNING attempt";
+        let row = conn.fetch_one("claiming the run", sql, vec![run.into(), job.into()]).await?;
         let attempt = row.ok_or(StoreError::Fenced("the run has ended"))?.int(0)?;
         let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id IN (SELECT scope FROM run_scope WHERE run = $1)";
         conn.execute("claiming the run's scopes", sql, vec![run.into()]).await?;
@@ -209,6 +240,9 @@ impl Store {
             let params = vec![claim.run.into(), scope.into(), position.into(), json(line)?.into()];
             conn.execute("adding a ledger line", sql, params).await?;
         }
+        let sql = "UPDATE scope SET profile = (SELECT profile FROM run WHERE id = $1) \
+                   WHERE id IN (SELECT scope FROM run_scope WHERE run = $1)";
+        conn.execute("noting whose scopes they are", sql, vec![claim.run.into()]).await?;
         transaction.commit().await
     }
 
@@ -219,7 +253,7 @@ impl Store {
         run: i64,
     ) -> Result<Vec<(ScopeRow, LedgerLine, bool)>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = "SELECT s.id, s.stream, s.name, s.cursor, s.map, s.complete_at, s.presence_proven_at, r.line, r.ended \
+        let sql = "SELECT s.id, s.stream, s.name, s.cursor, s.map, s.complete_at, s.presence_proven_at, s.profile, r.line, r.ended \
                    FROM run_scope r JOIN scope s ON s.id = r.scope JOIN run u ON u.id = r.run \
                    WHERE r.run = $1 AND u.tenant = $2 AND u.connector = $3 ORDER BY r.position";
         let params = vec![run.into(), connector.tenant.into(), connector.id.into()];
@@ -227,8 +261,8 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let line =
-                    serde_json::from_str(&row.text(7)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                Ok((scope_row(row)?, line, row.int(8)? != 0))
+                    serde_json::from_str(&row.text(8)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                Ok((scope_row(row)?, line, row.int(9)? != 0))
             })
             .collect()
     }
@@ -236,7 +270,7 @@ impl Store {
     /// All scopes that a connector ever had.
     pub async fn scopes(&self, connector: &ConnectorRow) -> Result<Vec<ScopeRow>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = "SELECT id, stream, name, cursor, map, complete_at, presence_proven_at FROM scope \
+        let sql = "SELECT id, stream, name, cursor, map, complete_at, presence_proven_at, profile FROM scope \
                    WHERE tenant = $1 AND connector = $2 ORDER BY id";
         let rows =
             reader.conn().fetch("reading scopes", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
@@ -258,6 +292,14 @@ impl Store {
         conn.execute("dropping parked records", sql, vec![run.into(), scope.into()]).await?;
         transaction.commit().await?;
         Ok(Fence { run, scope, attempt })
+    }
+
+    /// Whether somebody asked a run to end.
+    pub async fn run_is_cancelled(&self, run: i64) -> Result<bool, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT cancelled FROM run WHERE id = $1";
+        let row = reader.conn().fetch_one("reading the run", sql, vec![run.into()]).await?;
+        row.map_or(Ok(false), |row| Ok(row.int(0)? != 0))
     }
 
     /// Stores how far the run is.
@@ -458,6 +500,7 @@ fn scope_row(row: &crate::sql::Row) -> Result<ScopeRow, StoreError> {
         map: row.maybe_int(4)?,
         complete_at: row.maybe_int(5)?.map(Instant),
         presence_proven_at: row.maybe_int(6)?.map(Instant),
+        profile: row.maybe_int(7)?,
     })
 }
 
@@ -472,6 +515,7 @@ fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         id: row.int(0)?,
         connector: row.int(1)?,
+        order: Order { profile: row.maybe_int(11)?, job: row.maybe_int(12)? },
         mode: serde_json::from_value(row.text(2)?.into()).map_err(unreadable)?,
         machine: serde_json::from_str(&row.text(3)?).map_err(unreadable)?,
         result: row.maybe_text(4)?.as_deref().map(state_of).transpose()?,

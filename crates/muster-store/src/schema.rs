@@ -8,12 +8,15 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use crate::dialect::Dialect;
 
 /// The migrations, oldest first: (version, description, SQLite, PostgreSQL). Twins, never edited once released.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "inventory",
-    include_str!("../migrations/sqlite/0001_inventory.sql"),
-    include_str!("../migrations/postgres/0001_inventory.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "inventory",
+        include_str!("../migrations/sqlite/0001_inventory.sql"),
+        include_str!("../migrations/postgres/0001_inventory.sql"),
+    ),
+    (2, "hub", include_str!("../migrations/sqlite/0002_hub.sql"), include_str!("../migrations/postgres/0002_hub.sql")),
+];
 
 pub(crate) fn migrator(dialect: Dialect) -> Migrator {
     let migrations = MIGRATIONS.iter().map(|&(version, description, sqlite, postgres)| {

@@ -11,7 +11,7 @@ use muster_core::connector::{Mode, Step, StepOutcome, StepSink};
 use muster_core::ledger::{Evidence, LedgerLine};
 use muster_core::run::RunResult;
 use muster_engine::{Options, Report, Subject};
-use muster_store::{ConnectorRow, NewConnector, Store};
+use muster_store::{ConnectorRow, NewConnector, Order, Store};
 
 use crate::cli::SyncArguments;
 use crate::connector_file::{self, ConnectorFile};
@@ -113,7 +113,7 @@ async fn keep(
     };
     let options =
         Options { mode, release: arguments.release, cancel: cancel_on_interrupt(), progress: progress::progress(json) };
-    let subject = Subject { row: &row, connector: file.connector.as_ref(), maps: &file.maps };
+    let subject = Subject { row: &row, connector: file.connector.as_ref(), maps: &file.maps, order: Order::default() };
     let report = match muster_engine::run(&state.store, subject, &clock, options).await {
         Ok(report) => report,
         Err(error) => {

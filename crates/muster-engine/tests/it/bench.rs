@@ -11,7 +11,7 @@ use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::map::{TransformMap, compile};
 use muster_core::secret::Secret;
 use muster_engine::{EngineError, Options, Progress, Report};
-use muster_store::{AssetRow, ConnectorRow, Location, NewConnector, Store};
+use muster_store::{AssetRow, ConnectorRow, Location, NewConnector, Order, Store};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::source::Source;
@@ -73,7 +73,12 @@ impl Bench {
         self.clock.advance(60_000_000);
         self.cancel.store(false, Ordering::SeqCst);
         let options = self.options(mode, release);
-        let subject = muster_engine::Subject { row: &self.row, connector: &self.source, maps: &self.maps };
+        let subject = muster_engine::Subject {
+            row: &self.row,
+            connector: &self.source,
+            maps: &self.maps,
+            order: Order::default(),
+        };
         muster_engine::run(&self.store, subject, &self.clock, options).await
     }
 

@@ -88,7 +88,7 @@ async fn a_run_that_another_worker_claimed_moves_no_further() {
     both(world, |bench| async move {
         let (old, scope, line) = begin(&bench).await;
         let writer = bench.store.claim_scope(old, scope).await.unwrap();
-        let new = bench.store.claim_run(old.run).await.unwrap();
+        let new = bench.store.claim_run(old.run, None).await.unwrap();
         assert!(new.attempt > old.attempt);
         let before = (contents(&bench.store).await, rows(&bench.store, "run").await, rows(&bench.store, "scope").await);
         refused(&bench, writer, &line).await;
@@ -107,7 +107,7 @@ async fn a_run_that_another_worker_claimed_moves_no_further() {
         assert_eq!(before, after);
         bench.store.save_machine(new, &Machine::Remap).await.unwrap();
         bench.store.end_run(new, ended(&bench)).await.unwrap();
-        assert!(matches!(bench.store.claim_run(new.run).await, Err(StoreError::Fenced(_))));
+        assert!(matches!(bench.store.claim_run(new.run, None).await, Err(StoreError::Fenced(_))));
     })
     .await;
 }

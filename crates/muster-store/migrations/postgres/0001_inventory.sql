@@ -1,14 +1,17 @@
 -- Ids BIGINT, times BIGINT microseconds since 1970 UTC, hashes 16 bytes of BLAKE3, JSON as TEXT. Every unique key
 -- begins with the tenant (P11).
-CREATE TABLE tenant (id BIGINT PRIMARY KEY, uuid TEXT COLLATE "C" NOT NULL UNIQUE, name TEXT COLLATE "C" NOT NULL, created_at BIGINT NOT NULL);
+CREATE TABLE tenant (id BIGINT PRIMARY KEY, uuid TEXT COLLATE "C" NOT NULL UNIQUE, name TEXT COLLATE "C" NOT NULL UNIQUE, created_at BIGINT NOT NULL);
 CREATE TABLE sequence (name TEXT COLLATE "C" PRIMARY KEY, next BIGINT NOT NULL);
 INSERT INTO sequence (name, next) VALUES ('id', 1);
 
 CREATE TABLE connector (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, uuid TEXT COLLATE "C" NOT NULL, type TEXT COLLATE "C" NOT NULL,
   name TEXT COLLATE "C" NOT NULL, name_folded TEXT COLLATE "C" NOT NULL, source_name TEXT COLLATE "C" NOT NULL, source_folded TEXT COLLATE "C" NOT NULL,
-  created_at BIGINT NOT NULL, UNIQUE (tenant, name)
+  description TEXT COLLATE "C" NOT NULL DEFAULT '', settings TEXT COLLATE "C" NOT NULL DEFAULT '{}', execution TEXT COLLATE "C" NOT NULL DEFAULT 'hub',
+  version BIGINT NOT NULL DEFAULT 1, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, removed_at BIGINT
 );
+CREATE UNIQUE INDEX connector_uuid ON connector (tenant, uuid);
+CREATE UNIQUE INDEX connector_name ON connector (tenant, name_folded) WHERE removed_at IS NULL;
 
 -- Every map that ever made an asset, so that each value can say where it came from.
 CREATE TABLE transform_map (
@@ -18,16 +21,17 @@ CREATE TABLE transform_map (
 
 CREATE TABLE scope (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, connector BIGINT NOT NULL, stream TEXT COLLATE "C" NOT NULL, name TEXT COLLATE "C" NOT NULL,
-  cursor TEXT COLLATE "C", attempt BIGINT NOT NULL DEFAULT 0, complete_at BIGINT, presence_proven_at BIGINT, map BIGINT,
+  cursor TEXT COLLATE "C", attempt BIGINT NOT NULL DEFAULT 0, complete_at BIGINT, presence_proven_at BIGINT, map BIGINT, profile BIGINT,
   UNIQUE (tenant, connector, stream, name)
 );
 
 CREATE TABLE run (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, connector BIGINT NOT NULL, mode TEXT COLLATE "C" NOT NULL,
   machine_version BIGINT NOT NULL, machine TEXT COLLATE "C" NOT NULL, state TEXT COLLATE "C" NOT NULL, result TEXT COLLATE "C", as_of BIGINT NOT NULL,
-  started_at BIGINT NOT NULL, ended_at BIGINT, cancelled BIGINT NOT NULL DEFAULT 0, attempt BIGINT NOT NULL DEFAULT 0, origin TEXT COLLATE "C", notes TEXT COLLATE "C" NOT NULL
+  started_at BIGINT NOT NULL, ended_at BIGINT, cancelled BIGINT NOT NULL DEFAULT 0, attempt BIGINT NOT NULL DEFAULT 0, profile BIGINT, job BIGINT, origin TEXT COLLATE "C", notes TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
+CREATE INDEX run_of_profile ON run (profile, id) WHERE profile IS NOT NULL;
 
 -- The ledger: a line per run and scope, written in the transaction of each batch.
 CREATE TABLE run_scope (

@@ -1,14 +1,17 @@
 -- Ids BIGINT, times BIGINT microseconds since 1970 UTC, hashes 16 bytes of BLAKE3, JSON as TEXT. Every unique key
 -- begins with the tenant (P11).
-CREATE TABLE tenant (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE tenant (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE sequence (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO sequence (name, next) VALUES ('id', 1);
 
 CREATE TABLE connector (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, uuid TEXT NOT NULL, type TEXT NOT NULL,
   name TEXT NOT NULL, name_folded TEXT NOT NULL, source_name TEXT NOT NULL, source_folded TEXT NOT NULL,
-  created_at INTEGER NOT NULL, UNIQUE (tenant, name)
+  description TEXT NOT NULL DEFAULT '', settings TEXT NOT NULL DEFAULT '{}', execution TEXT NOT NULL DEFAULT 'hub',
+  version INTEGER NOT NULL DEFAULT 1, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed_at INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX connector_uuid ON connector (tenant, uuid);
+CREATE UNIQUE INDEX connector_name ON connector (tenant, name_folded) WHERE removed_at IS NULL;
 
 -- Every map that ever made an asset, so that each value can say where it came from.
 CREATE TABLE transform_map (
@@ -18,16 +21,17 @@ CREATE TABLE transform_map (
 
 CREATE TABLE scope (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, connector INTEGER NOT NULL, stream TEXT NOT NULL, name TEXT NOT NULL,
-  cursor TEXT, attempt INTEGER NOT NULL DEFAULT 0, complete_at INTEGER, presence_proven_at INTEGER, map INTEGER,
+  cursor TEXT, attempt INTEGER NOT NULL DEFAULT 0, complete_at INTEGER, presence_proven_at INTEGER, map INTEGER, profile INTEGER,
   UNIQUE (tenant, connector, stream, name)
 ) STRICT;
 
 CREATE TABLE run (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, connector INTEGER NOT NULL, mode TEXT NOT NULL,
   machine_version INTEGER NOT NULL, machine TEXT NOT NULL, state TEXT NOT NULL, result TEXT, as_of INTEGER NOT NULL,
-  started_at INTEGER NOT NULL, ended_at INTEGER, cancelled INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, origin TEXT, notes TEXT NOT NULL
+  started_at INTEGER NOT NULL, ended_at INTEGER, cancelled INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, profile INTEGER, job INTEGER, origin TEXT, notes TEXT NOT NULL
 ) STRICT;
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
+CREATE INDEX run_of_profile ON run (profile, id) WHERE profile IS NOT NULL;
 
 -- The ledger: a line per run and scope, written in the transaction of each batch.
 CREATE TABLE run_scope (

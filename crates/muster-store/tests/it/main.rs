@@ -1,5 +1,7 @@
-//! The schema: the two migrations are twins, and tenants are apart.
+//! The schema, the queue of work, and tenants that are apart.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod both;
+mod jobs;
 mod schema;

@@ -1,0 +1,302 @@
+//! The one queue of work (design D10).
+
+use muster_core::clock::Instant;
+use serde_json::Value;
+
+use super::audit::note;
+use super::{AuditLine, value};
+use crate::dialect::Dialect;
+use crate::runs::{json, next_id};
+use crate::sql::{Conn, Row};
+use crate::{Store, StoreError};
+
+/// Work to be done. It refers to secrets, it never holds them.
+#[derive(Debug, Clone)]
+pub struct NewJob<'a> {
+    /// Its tenant.
+    pub tenant: i64,
+    /// Its public id.
+    pub uuid: &'a str,
+    /// `run`, `check`, `remap` or `remove`.
+    pub kind: &'a str,
+    /// The connector it is about.
+    pub connector: i64,
+    /// The profile it is about.
+    pub profile: Option<i64>,
+    /// What it needs to know.
+    pub payload: &'a Value,
+    /// What only one open job may name.
+    pub exclusive: Option<String>,
+    /// Who asked: a name, or `schedule`.
+    pub requested_by: &'a str,
+    /// When it was asked for.
+    pub now: Instant,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRow {
+    /// Its id.
+    pub id: i64,
+    /// Its tenant.
+    pub tenant: i64,
+    /// Its public id.
+    pub uuid: String,
+    /// `run`, `check`, `remap` or `remove`.
+    pub kind: String,
+    /// The connector it is about.
+    pub connector: i64,
+    /// The profile it is about.
+    pub profile: Option<i64>,
+    /// What it needs to know.
+    pub payload: Value,
+    /// `queued`, `running` or `ended`.
+    pub state: String,
+    /// Who asked.
+    pub requested_by: String,
+    /// When it was asked for.
+    pub created_at: Instant,
+    /// When it was first claimed.
+    pub started_at: Option<Instant>,
+    /// When it ended.
+    pub ended_at: Option<Instant>,
+    /// How often it was claimed.
+    pub attempt: i64,
+    /// Whether somebody wants it to end.
+    pub cancelled: bool,
+    /// What it came to.
+    pub result: Option<String>,
+    /// Why, in a sentence.
+    pub message: Option<String>,
+    /// Its run.
+    pub run: Option<i64>,
+}
+
+/// A worker's claim on a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobClaim {
+    /// The job.
+    pub job: i64,
+    /// The attempt that made the claim.
+    pub attempt: i64,
+}
+
+/// How a job ends.
+#[derive(Debug, Clone, Copy)]
+pub struct JobEnd<'a> {
+    /// What it came to.
+    pub result: &'a str,
+    /// Why, in a sentence.
+    pub message: Option<&'a str>,
+    /// When.
+    pub now: Instant,
+}
+
+/// Whether a job was added.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Enqueued {
+    /// It was.
+    Added(i64),
+    /// An open one stands for it.
+    Open(Box<JobRow>),
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JobFilter {
+    /// Of one connector.
+    pub connector: Option<i64>,
+    /// Of one profile.
+    pub profile: Option<i64>,
+    /// Only those before this id.
+    pub before: Option<i64>,
+}
+
+const COLUMNS: &str = "id, tenant, uuid, kind, connector, profile, payload, state, requested_by, created_at, started_at, \
+                       ended_at, attempt, cancelled, result, message";
+const RUN: &str = "(SELECT MAX(r.id) FROM run r WHERE r.job = job.id)";
+
+fn row(row: &Row) -> Result<JobRow, StoreError> {
+    Ok(JobRow {
+        id: row.int(0)?,
+        tenant: row.int(1)?,
+        uuid: row.text(2)?,
+        kind: row.text(3)?,
+        connector: row.int(4)?,
+        profile: row.maybe_int(5)?,
+        payload: value(&row.text(6)?)?,
+        state: row.text(7)?,
+        requested_by: row.text(8)?,
+        created_at: Instant(row.int(9)?),
+        started_at: row.maybe_int(10)?.map(Instant),
+        ended_at: row.maybe_int(11)?.map(Instant),
+        attempt: row.int(12)?,
+        cancelled: row.int(13)? != 0,
+        result: row.maybe_text(14)?,
+        message: row.maybe_text(15)?,
+        run: row.maybe_int(16)?,
+    })
+}
+
+/// Adds a job, unless an open one excludes it.
+pub(super) async fn add(conn: &mut Conn<'_>, job: &NewJob<'_>) -> Result<Option<i64>, StoreError> {
+    let id = next_id(conn, 1).await?;
+    let sql = "INSERT INTO job (id, tenant, uuid, kind, connector, profile, payload, state, exclusive, available_at, \
+               requested_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $9) \
+               ON CONFLICT (tenant, exclusive) WHERE exclusive IS NOT NULL AND state <> 'ended' DO NOTHING";
+    let values = params![
+        id,
+        job.tenant,
+        job.uuid,
+        job.kind,
+        job.connector,
+        job.profile,
+        json(job.payload)?,
+        job.exclusive.clone(),
+        job.now.0,
+        job.requested_by,
+    ];
+    Ok((conn.execute("adding a job", sql, values).await? == 1).then_some(id))
+}
+
+impl Store {
+    /// Adds a job, unless an open one excludes it.
+    pub async fn enqueue(&self, job: &NewJob<'_>, audit: Option<&AuditLine>) -> Result<Enqueued, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let Some(id) = add(&mut conn, job).await? else {
+            let sql =
+                format!("SELECT {COLUMNS}, {RUN} FROM job WHERE tenant = $1 AND exclusive = $2 AND state <> 'ended'");
+            let found = conn.fetch_one("finding the open job", sql, params![job.tenant, job.exclusive.clone()]).await?;
+            let open = found.as_ref().map(row).transpose()?;
+            transaction.rollback().await;
+            return Ok(Enqueued::Open(Box::new(
+                open.ok_or_else(|| StoreError::Corrupt("an open job excludes another and is not there".to_owned()))?,
+            )));
+        };
+        if let Some(audit) = audit {
+            note(&mut conn, audit).await?;
+        }
+        transaction.commit().await?;
+        Ok(Enqueued::Added(id))
+    }
+
+    /// Claims the job that has waited longest, or one whose worker let its lease run out.
+    pub async fn claim_job(
+        &self,
+        owner: &str,
+        now: Instant,
+        lease_until: Instant,
+    ) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let lock = if conn.dialect() == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "UPDATE job SET state = 'running', owner = $1, lease_until = $3, attempt = attempt + 1, \
+             started_at = COALESCE(started_at, $2) WHERE id = (SELECT id FROM job WHERE state <> 'ended' \
+             AND available_at <= $2 AND (lease_until IS NULL OR lease_until < $2) ORDER BY available_at, id LIMIT 1{lock}) \
+             RETURNING {COLUMNS}, {RUN}"
+        );
+        let found = conn.fetch_one("claiming a job", sql, params![owner, now.0, lease_until.0]).await?;
+        let found = found.as_ref().map(row).transpose()?;
+        transaction.commit().await?;
+        Ok(found.map(|job| {
+            let claim = JobClaim { job: job.id, attempt: job.attempt };
+            (job, claim)
+        }))
+    }
+
+    /// Prolongs a claim; says whether somebody wants the job to end. A claim that another took is an error.
+    pub async fn renew_job(&self, claim: &JobClaim, lease_until: Instant) -> Result<bool, StoreError> {
+        let mut writer = self.writer().await?;
+        let sql =
+            "UPDATE job SET lease_until = $3 WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING cancelled";
+        let row = writer
+            .conn()
+            .fetch_one("prolonging a job's lease", sql, params![claim.job, claim.attempt, lease_until.0])
+            .await?;
+        Ok(row.ok_or(StoreError::Fenced("another worker has the job"))?.int(0)? != 0)
+    }
+
+    /// Whether somebody wants a job to end.
+    pub async fn job_is_cancelled(&self, job: i64) -> Result<bool, StoreError> {
+        let mut reader = self.reader().await?;
+        let row =
+            reader.conn().fetch_one("reading a job", "SELECT cancelled FROM job WHERE id = $1", params![job]).await?;
+        row.map_or(Ok(true), |row| Ok(row.int(0)? != 0))
+    }
+
+    /// Ends a job.
+    pub async fn end_job(&self, claim: &JobClaim, end: JobEnd<'_>) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        let sql = "UPDATE job SET state = 'ended', result = $3, message = $4, ended_at = $5, lease_until = NULL \
+                   WHERE id = $1 AND attempt = $2 AND state = 'running'";
+        let values = params![claim.job, claim.attempt, end.result, end.message.map(str::to_owned), end.now.0];
+        match writer.conn().execute("ending a job", sql, values).await? {
+            0 => Err(StoreError::Fenced("another worker has the job")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a job back, to be claimed again at that time.
+    pub async fn postpone_job(&self, claim: &JobClaim, available_at: Instant) -> Result<(), StoreError> {
+        let mut writer = self.writer().await?;
+        let sql = "UPDATE job SET state = 'queued', owner = NULL, lease_until = NULL, available_at = $3 \
+                   WHERE id = $1 AND attempt = $2 AND state = 'running'";
+        writer.conn().execute("postponing a job", sql, params![claim.job, claim.attempt, available_at.0]).await?;
+        Ok(())
+    }
+
+    /// Asks a job to end, with its run; one that nobody has begun ends at once. False when it had ended.
+    pub async fn cancel_job(&self, job: &JobRow, now: Instant, audit: Option<&AuditLine>) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE job SET cancelled = 1 WHERE tenant = $1 AND id = $2 AND state <> 'ended'";
+        let cancelled = conn.execute("cancelling a job", sql, params![job.tenant, job.id]).await? == 1;
+        if cancelled {
+            let sql = "UPDATE run SET cancelled = 1 WHERE tenant = $1 AND job = $2 AND state <> 'ended'";
+            conn.execute("cancelling a run", sql, params![job.tenant, job.id]).await?;
+            let sql = "UPDATE job SET state = 'ended', result = 'cancelled', ended_at = $3 \
+                       WHERE tenant = $1 AND id = $2 AND state = 'queued' AND attempt = 0";
+            conn.execute("ending a job", sql, params![job.tenant, job.id, now.0]).await?;
+            if let Some(audit) = audit {
+                note(&mut conn, audit).await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(cancelled)
+    }
+
+    /// The job of that public id.
+    pub async fn job(&self, tenant: i64, uuid: &str) -> Result<Option<JobRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = format!("SELECT {COLUMNS}, {RUN} FROM job WHERE tenant = $1 AND uuid = $2");
+        let found = reader.conn().fetch_one("reading a job", sql, params![tenant, uuid]).await?;
+        found.as_ref().map(row).transpose()
+    }
+
+    /// Jobs of a tenant, newest first.
+    pub async fn jobs(&self, tenant: i64, filter: JobFilter, limit: i64) -> Result<Vec<JobRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut values = params![tenant, limit];
+        let mut sql = format!("SELECT {COLUMNS}, {RUN} FROM job WHERE tenant = $1");
+        let narrow = [("connector =", filter.connector), ("profile =", filter.profile), ("id <", filter.before)];
+        for (column, wanted) in narrow {
+            if let Some(wanted) = wanted {
+                values.push(wanted.into());
+                sql.push_str(&format!(" AND {column} ${}", values.len()));
+            }
+        }
+        sql.push_str(" ORDER BY id DESC LIMIT $2");
+        let rows = reader.conn().fetch("reading jobs", sql, values).await?;
+        rows.iter().map(row).collect()
+    }
+
+    /// How many jobs are open, by state, over all tenants: for metrics.
+    pub async fn open_jobs(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT state, COUNT(*) FROM job WHERE state <> 'ended' GROUP BY state ORDER BY state";
+        let rows = reader.conn().fetch("counting jobs", sql, params![]).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+    }
+}
