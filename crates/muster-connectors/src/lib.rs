@@ -8,11 +8,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use muster_core::connector::{Connector, ConnectorSpec};
+pub use muster_core::connector::SettingError as OpenError;
+use muster_core::connector::{Area, Connector, ConnectorSpec, Offer, Sections};
 use muster_core::model::DataModel;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
-use thiserror::Error;
 
 pub mod active_directory;
 pub mod kit;
@@ -33,12 +33,19 @@ pub struct ConnectorType {
     pub default_maps: &'static [(&'static str, &'static str)],
     /// Opens it with one connector's settings; nothing is sent yet.
     pub open: fn(&Settings) -> Result<Arc<dyn Connector>, OpenError>,
+    /// Checks settings that come through a hub; tells where they read.
+    pub check: fn(&Sections) -> Result<Vec<Area>, OpenError>,
 }
 
 impl ConnectorType {
     /// The text of a stream's default map.
     pub fn default_map(&self, stream: &str) -> Option<&'static str> {
         self.default_maps.iter().find(|(name, _)| *name == stream).map(|(_, text)| *text)
+    }
+
+    /// What web and worker are told of it.
+    pub fn offer(&self) -> Offer {
+        Offer { spec: self.spec, model: (self.model)(), default_maps: self.default_maps, check: self.check }
     }
 }
 
@@ -50,9 +57,9 @@ pub fn find(type_name: &str) -> Option<&'static ConnectorType> {
 /// One connector's settings, section by section, secrets included: it has no `Debug` that shows them.
 pub struct Settings {
     /// Section → its keys.
-    pub sections: serde_json::Map<String, serde_json::Value>,
-    /// What relative paths in it are relative to.
-    pub base_directory: PathBuf,
+    pub sections: Sections,
+    /// What relative paths in it are relative to; none where settings may name no file of this machine.
+    pub base_directory: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -106,24 +113,5 @@ impl<'de> MapAccess<'de> for &mut Walk<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
         seed.deserialize(self.value.take().unwrap_or(&serde_json::Value::Null))
-    }
-}
-
-/// Settings that cannot work: which field, why, what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("setting `{field}`: {problem}")]
-pub struct OpenError {
-    /// The field, with its section.
-    pub field: String,
-    /// What is wrong with it.
-    pub problem: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl OpenError {
-    /// Names field, problem and remedy.
-    pub fn new(field: &str, problem: &str, remedy: &str) -> Self {
-        Self { field: field.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() }
     }
 }

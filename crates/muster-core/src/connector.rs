@@ -361,3 +361,54 @@ pub struct ConnectorSpec {
     /// What a form asks for.
     pub fields: &'static [FieldSpec],
 }
+
+/// Settings that cannot work: which field, why, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
+#[error("setting `{field}`: {problem}")]
+pub struct SettingError {
+    /// The field, with its section.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl SettingError {
+    /// Names field, problem and remedy.
+    pub fn new(field: &str, problem: &str, remedy: &str) -> Self {
+        Self { field: field.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() }
+    }
+}
+
+/// A connector's settings: section → key → value.
+pub type Sections = serde_json::Map<String, serde_json::Value>;
+
+/// Where a profile reads: a path from the root of what the source holds, outermost first. One that begins another
+/// overlaps it; the empty one is everything.
+pub type Area = Vec<String>;
+
+/// Whether two areas have something in common.
+pub fn overlap(one: &Area, other: &Area) -> bool {
+    one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+/// A connector type as the binary hands it to web and worker, which know no vendor.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// What it is.
+    pub spec: &'static ConnectorSpec,
+    /// What it reads.
+    pub model: Arc<DataModel>,
+    /// Stream → the text of its default, locked map.
+    pub default_maps: &'static [(&'static str, &'static str)],
+    /// Checks settings, secrets included, without sending anything; tells where they read.
+    pub check: fn(&Sections) -> Result<Vec<Area>, SettingError>,
+}
+
+impl Offer {
+    /// The text of a stream's default map.
+    pub fn default_map(&self, stream: &str) -> Option<&'static str> {
+        self.default_maps.iter().find(|(name, _)| *name == stream).map(|(_, text)| *text)
+    }
+}

@@ -63,7 +63,7 @@ pub(crate) fn read(path: &Path) -> Result<ConnectorFile, Failure> {
         .map(|(name, table)| serde_json::to_value(table).map(|value| (name.to_owned(), value)))
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::usage(anyhow::Error::new(error).context(format!("reading `{shown}`"))))?;
-    let connector = (kind.open)(&Settings { sections, base_directory })?;
+    let connector = (kind.open)(&Settings { sections, base_directory: Some(base_directory) })?;
     Ok(ConnectorFile { name: file.name, kind, maps, connector })
 }
 

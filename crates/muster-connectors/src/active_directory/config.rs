@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use muster_core::connector::Area;
 use muster_core::secret::Secret;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
@@ -181,7 +182,11 @@ fn certificates(
     let bytes = if given.contains("-----BEGIN ") {
         given.clone().into_bytes()
     } else {
-        let path = settings.base_directory.join(given);
+        let directory = settings.base_directory.as_ref().ok_or_else(|| {
+            let remedy = "give the text of the PEM file, from `-----BEGIN CERTIFICATE-----` on";
+            OpenError::new(field, "it is no PEM text, and a path would be one of the hub's machine", remedy)
+        })?;
+        let path = directory.join(given);
         std::fs::read(&path).map_err(|error| {
             OpenError::new(
                 field,
@@ -227,6 +232,14 @@ fn bases(given: Option<OneOrMore>, scope: Scope) -> Result<Vec<String>, OpenErro
         }
     }
     Ok(bases)
+}
+
+/// Where these settings read: each base from its root on; everything, where none is given.
+pub(super) fn areas(config: &Config) -> Vec<Area> {
+    if config.bases.is_empty() {
+        return vec![Vec::new()];
+    }
+    config.bases.iter().map(|base| names::path(base)).collect()
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use muster_core::connector::{
-    BatchSink, Connector, ConnectorError, ConnectorSpec, FieldSpec, PermissionSpec, Plan, ReadRequest, ScopeEnd,
-    ScopePlan, StepSink, Verdict,
+    Area, BatchSink, Connector, ConnectorError, ConnectorSpec, FieldSpec, PermissionSpec, Plan, ReadRequest, ScopeEnd,
+    ScopePlan, Sections, StepSink, Verdict,
 };
 use muster_core::model::DataModel;
 
@@ -34,8 +34,13 @@ pub use config::{AssetsChoice, Config};
 use session::Session;
 
 /// The connector type.
-pub static CONNECTOR: ConnectorType =
-    ConnectorType { spec: &SPEC, model: || Arc::clone(&MODEL), default_maps: DEFAULT_MAPS, open };
+pub static CONNECTOR: ConnectorType = ConnectorType {
+    spec: &SPEC,
+    model: || Arc::clone(&MODEL),
+    default_maps: DEFAULT_MAPS,
+    open,
+    check: check_settings,
+};
 
 static DEFAULT_MAPS: &[(&str, &str)] = &[
     ("containers", include_str!("maps/containers.yaml")),
@@ -147,6 +152,11 @@ static SPEC: ConnectorSpec = ConnectorSpec {
         },
     ],
 };
+
+fn check_settings(sections: &Sections) -> Result<Vec<Area>, OpenError> {
+    let settings = Settings { sections: sections.clone(), base_directory: None };
+    Config::read(&settings).map(|config| config::areas(&config))
+}
 
 fn open(settings: &Settings) -> Result<Arc<dyn Connector>, OpenError> {
     let config = Config::read(settings)?;

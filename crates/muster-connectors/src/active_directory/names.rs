@@ -102,6 +102,11 @@ fn unescape(value: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The compared forms of a name's parts, from the root on.
+pub(super) fn path(dn: &str) -> Vec<String> {
+    key(dn).rsplit(SEPARATOR).map(str::to_owned).collect()
+}
+
 /// Whether both name the same entry.
 pub(super) fn same(left: &str, right: &str) -> bool {
     key(left) == key(right)

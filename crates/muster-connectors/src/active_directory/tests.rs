@@ -83,7 +83,7 @@ fn secrets_are_never_asked_for() {
             "profile": { "assets": "identities_with_posture", "computedAttributes": true },
         });
         let sections = settings.as_object().unwrap().clone();
-        let config = Config::read(&Settings { sections, base_directory: ".".into() }).unwrap();
+        let config = Config::read(&Settings { sections, base_directory: Some(".".into()) }).unwrap();
         let asked = records::attributes(model, &config);
         for secret in secrets {
             assert!(!asked.iter().any(|name| name.eq_ignore_ascii_case(&secret.name)), "{}", secret.name);

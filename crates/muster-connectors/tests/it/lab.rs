@@ -87,7 +87,7 @@ fn from_environment(variable: &str) -> Option<Lab> {
 }
 
 pub(crate) fn settings(sections: &Value) -> Settings {
-    Settings { sections: sections.as_object().unwrap().clone(), base_directory: PathBuf::from(".") }
+    Settings { sections: sections.as_object().unwrap().clone(), base_directory: Some(PathBuf::from(".")) }
 }
 
 pub(crate) fn config(sections: &Value) -> Config {

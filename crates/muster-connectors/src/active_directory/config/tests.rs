@@ -14,7 +14,7 @@ fn read(authentication: &Value, profile: &Value) -> Result<Config, OpenError> {
     }
     let sections = json!({ "authentication": base, "profile": profile });
     let sections = sections.as_object().unwrap().clone();
-    Config::read(&Settings { sections, base_directory: std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")) })
+    Config::read(&Settings { sections, base_directory: Some(std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"))) })
 }
 
 /// Bad settings: the section's changes, the field, a word of the problem, a word of the remedy.
@@ -86,7 +86,7 @@ fn bad_profiles_name_field_problem_and_remedy() {
 #[test]
 fn a_section_that_is_none_is_told() {
     let sections = json!({ "authentication": "x" }).as_object().unwrap().clone();
-    let error = Config::read(&Settings { sections, base_directory: ".".into() }).unwrap_err();
+    let error = Config::read(&Settings { sections, base_directory: Some(".".into()) }).unwrap_err();
     assert_eq!((error.field.as_str(), error.problem.as_str()), ("authentication", "it is not a section with keys"));
 }
 

@@ -96,3 +96,14 @@ proptest! {
         prop_assert_eq!(split(&dn).1, "DC=b");
     }
 }
+
+#[test]
+fn a_path_runs_from_the_root_and_begins_the_paths_below() {
+    use muster_core::connector::overlap;
+    let of = |dn: &str| super::path(dn);
+    assert_eq!(of("OU=Sales,DC=Lab,DC=test"), ["dc=test", "dc=lab", "ou=sales"]);
+    assert_eq!(of(r"OU=Sales\, East,DC=test").len(), 2);
+    assert!(overlap(&of("dc=lab, dc=test"), &of("OU=Sales,DC=Lab,DC=test")));
+    assert!(overlap(&Vec::new(), &of("DC=test")), "everything overlaps each");
+    assert!(!overlap(&of("OU=West,DC=test"), &of("OU=Sales,DC=test")));
+}

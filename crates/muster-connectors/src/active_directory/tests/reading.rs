@@ -58,7 +58,7 @@ fn connector(port: u16, profile: serde_json::Value) -> Arc<dyn Connector> {
         "profile": profile,
     });
     let sections = sections.as_object().unwrap().clone();
-    (CONNECTOR.open)(&Settings { sections, base_directory: ".".into() }).unwrap()
+    (CONNECTOR.open)(&Settings { sections, base_directory: Some(".".into()) }).unwrap()
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
