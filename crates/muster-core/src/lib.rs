@@ -22,6 +22,7 @@ pub mod query;
 pub mod reconcile;
 pub mod record;
 pub mod run;
+pub mod schedule;
 pub mod secret;
 pub mod value;
 mod yaml;
