@@ -165,7 +165,7 @@ async fn update_ids(
 }
 
 /// One entry of history per asset: its state before.
-async fn state_history(
+pub(crate) async fn state_history(
     conn: &mut Conn<'_>,
     (run, as_of): (i64, Instant),
     ids: &[i64],

@@ -9,6 +9,7 @@ mod fence;
 mod gone;
 mod guard;
 mod history;
+mod hub;
 mod letters;
 mod links;
 mod resume;

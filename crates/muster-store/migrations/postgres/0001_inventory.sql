@@ -32,6 +32,7 @@ CREATE TABLE run (
 );
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
 CREATE INDEX run_of_profile ON run (profile, id) WHERE profile IS NOT NULL;
+CREATE INDEX run_of_job ON run (job, id) WHERE job IS NOT NULL;
 
 -- The ledger: a line per run and scope, written in the transaction of each batch.
 CREATE TABLE run_scope (

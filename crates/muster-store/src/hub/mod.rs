@@ -19,6 +19,7 @@ mod events;
 mod jobs;
 mod own_maps;
 mod profiles;
+mod removal;
 mod secrets;
 mod sessions;
 mod tenants;
