@@ -6,7 +6,6 @@ mod console;
 mod demo;
 mod doctor;
 mod failure;
-mod keys;
 mod lab;
 mod maps;
 mod output;

@@ -176,7 +176,7 @@ async fn a_run_job_reads_the_source_and_tells_how_it_goes() {
         assert_eq!(hub.worker.drain().await.unwrap(), 1);
         let job = hub.job("j-1").await;
         assert_eq!((job.state.as_str(), job.result.as_deref()), ("ended", Some("complete")), "{job:?}");
-        assert_eq!(hub.users().await, u64::from(hub.lab.counts().users));
+        assert_eq!(hub.users().await, hub.lab.counts().users);
         let told = hub.told(&job).await;
         let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
         assert!(kinds.contains(&"progress") && kinds.contains(&"log"), "{kinds:?}");
