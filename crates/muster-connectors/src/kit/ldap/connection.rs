@@ -137,6 +137,11 @@ impl Connection {
         self.stream.as_ref().ok_or(LdapError::Closed)?.socket().peer_addr().map_err(LdapError::Io)
     }
 
+    /// Changes how long an answer is waited for.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.settings.patience = patience;
+    }
+
     /// Encrypts the connection as the settings say.
     pub fn encrypt(&mut self) -> Result<(), LdapError> {
         match self.settings.encryption {
