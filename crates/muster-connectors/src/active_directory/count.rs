@@ -14,7 +14,7 @@ use std::time::Duration;
 use muster_core::connector::BatchSink;
 
 use super::names;
-use super::read::{Job, Listing, Pages, still_wanted};
+use super::read::{Job, LEAST_PAGE, Listing, Pages, still_wanted};
 use super::session::refused;
 use crate::kit::ldap::{Connection, DirectoryReader, LdapError, PageEnd, ResultCode, Search};
 
@@ -53,6 +53,7 @@ pub(super) enum Before {
 struct Count {
     search: Search,
     tally: Tally,
+    /// What the server estimated, where nobody knows yet whether that is a count.
     estimate: Option<u64>,
     pages: Pages,
     calls: u64,
@@ -86,7 +87,6 @@ impl Count {
         if end.code != ResultCode::SUCCESS {
             return Err(refused(&end, format!("counting what lies below `{}`", self.search.base)));
         }
-        self.estimate = self.estimate.or(Some(end.estimate));
         self.ended = !self.pages.more(end)?;
         Ok(())
     }
@@ -99,6 +99,14 @@ impl Count {
         }
         Ok(())
     }
+}
+
+/// What the first, small page of a run's first count told.
+enum Probed {
+    /// It held everything.
+    Whole(Count),
+    /// How much there is, as the server estimates.
+    Estimate(u64),
 }
 
 type Wanted<'a> = &'a dyn Fn() -> Result<(), LdapError>;
@@ -157,7 +165,7 @@ impl Job<'_> {
         if !count.ended
             && let Some(connection) = self.session.second_connection()
         {
-            return self.list_beside(search, keys_only, connection);
+            return self.list_beside(search, keys_only, (connection, count.estimate));
         }
         self.end_count(&mut count)?;
         Ok((self.list(search, (keys_only, None))?, Before::Counted(count.tally)))
@@ -172,18 +180,48 @@ impl Job<'_> {
 
     /// Reads the first page of a count, in a size that the server gives.
     fn begin_count(&mut self, search: &mut Search) -> Result<Count, LdapError> {
-        let sink = self.sink;
+        let estimate = match self.session.estimates {
+            None => match self.probe(search)? {
+                Probed::Whole(count) => return Ok(count),
+                Probed::Estimate(estimate) => Some(estimate),
+            },
+            Some(_) => None,
+        };
         loop {
             let mut count = Count::new(search);
-            let end = count.page(&mut self.session.connection, &|| still_wanted(sink))?;
-            self.session.calls += 1;
+            let end = self.first_page(&mut count)?;
             if self.shrink_page(&end, search) {
                 continue;
             }
-            count.calls = 0;
             count.take(end)?;
+            count.estimate = estimate;
             return Ok(count);
         }
+    }
+
+    /// Asks for a page so small that another follows: servers that estimate do so only then.
+    fn probe(&mut self, search: &Search) -> Result<Probed, LdapError> {
+        let mut count = Count::new(search);
+        count.search.page_size = search.page_size.min(LEAST_PAGE);
+        let end = self.first_page(&mut count)?;
+        let estimate = end.estimate;
+        if end.code == ResultCode::SUCCESS && end.cookie.is_empty() {
+            count.take(end)?;
+            count.estimate = Some(estimate).filter(|&estimate| estimate > 0);
+            return Ok(Probed::Whole(count));
+        }
+        if estimate == 0 {
+            self.session.estimates = Some(false);
+        }
+        Ok(Probed::Estimate(estimate))
+    }
+
+    fn first_page(&mut self, count: &mut Count) -> Result<PageEnd, LdapError> {
+        let sink = self.sink;
+        self.session.calls += 1;
+        let end = count.page(&mut self.session.connection, &|| still_wanted(sink));
+        count.calls = 0;
+        end
     }
 
     fn end_count(&mut self, count: &mut Count) -> Result<(), LdapError> {
@@ -197,8 +235,8 @@ impl Job<'_> {
 
     /// Whether the server's estimates are as good as counts.
     fn learn_estimates(&mut self, count: &Count) {
-        if self.session.estimates.is_none() && count.tally.entries > 0 {
-            self.session.estimates = Some(count.estimate == Some(count.tally.entries));
+        if let (None, Some(estimate)) = (self.session.estimates, count.estimate) {
+            self.session.estimates = Some(estimate == count.tally.entries);
         }
     }
 
@@ -207,10 +245,10 @@ impl Job<'_> {
         &mut self,
         search: &mut Search,
         keys_only: bool,
-        mut connection: Connection,
+        (mut connection, estimate): (Connection, Option<u64>),
     ) -> Result<(Listing, Before), LdapError> {
         let sink = self.sink;
-        let mut count = Count::new(search);
+        let mut count = Count { estimate, ..Count::new(search) };
         let lead = Lead::default();
         let received = connection.bytes_received();
         let wanted =

@@ -26,7 +26,7 @@ const RECORDS_A_BATCH: usize = 2000;
 pub(super) const BATCH_BYTES: usize = 2 << 20;
 /// Active Directory's own page limit, to which a refused page size falls back; then it is halved down to the least.
 const USUAL_PAGE: u32 = 1000;
-const LEAST_PAGE: u32 = 50;
+pub(super) const LEAST_PAGE: u32 = 50;
 /// A listing whose pages are empty and never end is none.
 const EMPTY_PAGES: u32 = 1000;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use muster_core::ledger::Evidence;
 use muster_core::run::evidence;
 
-use super::reading::{Full, Keeping, connector, container, is_count, key, read, read_with, user};
+use super::reading::{Full, Keeping, connector, container, is_count, key, read, read_with, run, user};
 use super::*;
 use crate::testkit::{HEAD, Reply, parallel_directory};
 
@@ -39,9 +39,9 @@ fn a_count_on_a_second_connection_proves_a_listing_of_many_pages() {
     let end = end.unwrap();
     assert_eq!((end.counted.unwrap().low, end.counted.unwrap().high), (4, 4));
     assert_eq!(proof(&sink, &end), Evidence::Counted);
-    // The first page on the run's connection, then both on the second one: nothing is counted afterwards.
+    // A small page and a full one on the run's connection, then both on the second one: nothing is counted afterwards.
     let counts = asked.lock().unwrap().iter().filter(|(_, attributes, _)| *attributes == ["1.1"]).count();
-    assert_eq!(counts, 3);
+    assert_eq!(counts, 4);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn sets_of_equal_size_are_told_apart() {
     let (_, end) = read(port, "users", Full);
     assert_eq!(end.unwrap().counted.unwrap().low, 3);
     let counts = asked.lock().unwrap().iter().filter(|(_, attributes, _)| *attributes == ["1.1"]).count();
-    assert_eq!(counts, 5);
+    assert_eq!(counts, 6);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_server_that_refuses_a_second_connection_is_counted_before_the_reading() {
         .filter(|(base, attributes, _)| base == HEAD && !attributes.contains(&"maxPwdAge".to_owned()))
         .map(|(_, attributes, _)| *attributes == ["1.1"])
         .collect();
-    assert_eq!(counts, [true, true, false, false]);
+    assert_eq!(counts, [true, true, true, false, false]);
 }
 
 #[test]
@@ -137,5 +137,26 @@ fn a_count_that_breaks_off_is_made_good_afterwards() {
         let end = end.unwrap();
         assert_eq!(proof(&sink, &end) == Evidence::Counted, proven, "{:?}", end.open);
         assert_eq!(sink.records().iter().filter(|(found, _)| *found == key(4)).count(), 1);
+    }
+}
+
+#[test]
+fn an_estimate_is_tried_on_a_small_stream_and_saves_the_counts_of_large_ones() {
+    // Like Samba: an estimate comes only where another page follows.
+    let (port, asked) = parallel_directory(|_, search, cookie| {
+        let small = search.base == HEAD && cookie.is_empty();
+        let mut reply = container(search).unwrap_or_else(|| pages(&[1, 2], &[3, 4], cookie));
+        reply.estimate = if small { 4 } else { 0 };
+        reply
+    });
+    let connector = connector(port, serde_json::json!({ "pageSize": 2 }));
+    for (stream, counts) in [("containers", 4), ("users", 4), ("groups", 4)] {
+        let sink = Keeping::default();
+        let scope = ScopePlan { stream: stream.to_owned(), name: Arc::from(HEAD) };
+        let request = ReadRequest { scope: &scope, mode: Full, cursor: None };
+        let end = run(connector.read(request, &sink)).unwrap();
+        assert_eq!(proof(&sink, &end), Evidence::Counted, "{stream}");
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.iter().filter(|(_, attributes, _)| *attributes == ["1.1"]).count(), counts, "{stream}");
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn connector(port: u16, profile: serde_json::Value) -> Arc<dyn Connec
     (CONNECTOR.open)(&Settings { sections, base_directory: ".".into() }).unwrap()
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(work)
 }
 
