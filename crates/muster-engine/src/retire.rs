@@ -33,7 +33,11 @@ pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<()
     let Some(&first) = context.scopes_of(stream).first() else { return Ok(()) };
     let seen = context.store.noted(context.run.id, Some(stream), SeenKind::Seen).await?;
     let deleted = context.store.noted(context.run.id, Some(stream), SeenKind::Deleted).await?;
-    let candidates = candidates(context, stream, &seen).await?;
+    let candidates = if all_were_seen(context, stream, &seen).await? {
+        Vec::new()
+    } else {
+        candidates(context, stream, &seen).await?
+    };
     let deleted: Vec<i64> = deleted.iter().map(u64::cast_signed).collect();
     let deleted: Vec<i64> = context.store.keys_of(&deleted).await?.into_iter().map(|(id, _, _)| id).collect();
     let candidates: Vec<i64> = candidates.into_iter().filter(|id| !deleted.contains(id)).collect();
@@ -55,6 +59,17 @@ fn proves_absence(context: &Context<'_>, at: usize) -> bool {
 fn is_proven(context: &Context<'_>, stream: &str) -> bool {
     let planned = context.scopes_of(stream);
     !planned.is_empty() && planned.iter().all(|&at| proves_absence(context, at))
+}
+
+/// Whether the stream was read to its end and as many assets are present as were seen. Then nothing is looked for: what
+/// was seen is present, unless it was rejected, for that alone brings nobody back.
+async fn all_were_seen(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) -> Result<bool, EngineError> {
+    let rejected = |at: &usize| context.scopes[*at].line.counters.rejected > 0;
+    if !is_proven(context, stream) || context.scopes_of(stream).iter().any(rejected) {
+        return Ok(false);
+    }
+    let present = context.store.present_by_scope(context.row, stream).await?;
+    Ok(present.iter().map(|(_, count)| count).sum::<u64>() == seen.len())
 }
 
 /// Present assets that no complete, absence-proving scope has seen.

@@ -104,7 +104,7 @@ impl Count {
 /// What the first, small page of a run's first count told.
 enum Probed {
     /// It held everything.
-    Whole(Count),
+    Whole(Box<Count>),
     /// How much there is, as the server estimates.
     Estimate(u64),
 }
@@ -125,6 +125,16 @@ struct At {
     ended: bool,
 }
 
+/// Ends the lead however the count ends: nobody waits for one that is not there any more.
+struct Ending<'a>(&'a Lead);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.at().ended = true;
+        self.0.moved.notify_all();
+    }
+}
+
 impl Lead {
     fn at(&self) -> MutexGuard<'_, At> {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
@@ -132,11 +142,6 @@ impl Lead {
 
     fn reached(&self, entries: u64) {
         self.at().entries = entries;
-        self.moved.notify_all();
-    }
-
-    fn end(&self) {
-        self.at().ended = true;
         self.moved.notify_all();
     }
 
@@ -182,7 +187,7 @@ impl Job<'_> {
     fn begin_count(&mut self, search: &mut Search) -> Result<Count, LdapError> {
         let estimate = match self.session.estimates {
             None => match self.probe(search)? {
-                Probed::Whole(count) => return Ok(count),
+                Probed::Whole(count) => return Ok(*count),
                 Probed::Estimate(estimate) => Some(estimate),
             },
             Some(_) => None,
@@ -208,7 +213,7 @@ impl Job<'_> {
         if end.code == ResultCode::SUCCESS && end.cookie.is_empty() {
             count.take(end)?;
             count.estimate = Some(estimate).filter(|&estimate| estimate > 0);
-            return Ok(Probed::Whole(count));
+            return Ok(Probed::Whole(Box::new(count)));
         }
         if estimate == 0 {
             self.session.estimates = Some(false);
@@ -255,9 +260,8 @@ impl Job<'_> {
             || if lead.unneeded.load(Ordering::Relaxed) { Err(LdapError::Cancelled) } else { still_wanted(sink) };
         let (listing, counted) = std::thread::scope(|scope| {
             let counting = scope.spawn(|| {
-                let counted = count.go_through(&mut connection, &wanted, &lead);
-                lead.end();
-                counted
+                let _ending = Ending(&lead);
+                count.go_through(&mut connection, &wanted, &lead)
             });
             let listing = self.list(search, (keys_only, Some(&lead)));
             // A listing that failed or was cut short needs no count.

@@ -22,6 +22,8 @@ pub(super) const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
 /// How many records are handed over together, at page ends: stores write few large batches faster than many small ones.
 const RECORDS_A_BATCH: usize = 2000;
+/// The same for a sweep, whose records are only keys.
+const KEYS_A_BATCH: usize = 20_000;
 /// A batch is handed over when it holds this much, wherever the page ends.
 pub(super) const BATCH_BYTES: usize = 2 << 20;
 /// Active Directory's own page limit, to which a refused page size falls back; then it is halved down to the least.
@@ -302,7 +304,7 @@ impl Job<'_> {
             }
             self.follow(lead, search, &listing)?;
             ticket = self.session.ask(search, &pages.cookie)?;
-            if builder.records() >= RECORDS_A_BATCH {
+            if builder.records() >= if keys_only { KEYS_A_BATCH } else { RECORDS_A_BATCH } {
                 self.hand_over(builder.take())?;
             }
         }
