@@ -248,7 +248,7 @@ impl<'a> Bench<'a> {
 #[derive(PartialEq, Debug)]
 struct Ledger {
     mebibytes: f64,
-    /// Assets that were created, changed, retired or found again.
+    /// Assets that were created, changed in any value, retired or found again.
     touched: u64,
 }
 
@@ -263,7 +263,7 @@ impl Ledger {
         };
         #[expect(clippy::cast_precision_loss, reason = "a few GiB at the most")]
         let bytes = sum(&["bytes"]) as f64;
-        let touched = sum(&["created", "updated", "gone", "reappeared"]);
+        let touched = sum(&["created", "updated", "refreshed", "gone", "reappeared"]);
         Ok(Self { mebibytes: bytes / 1024.0 / 1024.0, touched })
     }
 }

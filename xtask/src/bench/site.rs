@@ -125,8 +125,9 @@ impl Simulated {
     }
 
     fn change(&self, seed: u32, count: u32) -> Result<()> {
-        let (few, rest) = (count / 20, count - 4 * (count / 20));
-        let users = json!({ "modify": rest, "rename": few, "move": few, "create": few, "delete": few });
+        // No deletions: an account without rights on Deleted Objects learns of them by the sweep only.
+        let (few, rest) = (count / 20, count - 3 * (count / 20));
+        let users = json!({ "modify": rest, "rename": few, "move": few, "create": few });
         let none = json!({ "add": 0, "remove": 0 });
         let change = json!({ "seed": seed, "users": users, "memberships": none, "renameOu": 0 });
         let url = self.facts.get("url").context("the simulation did not tell its `url`")?;
