@@ -36,7 +36,10 @@ pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<()
     // Listed and called deleted in one run: restored, or deleted meanwhile. Only the source can tell.
     let contested = &deleted & &seen;
     let deleted = present(context, &(&deleted - &contested)).await?;
-    let mut candidates = candidates(context, stream, &seen).await?;
+    let mut candidates = match all_were_seen(context, stream, &seen).await? {
+        true => Vec::new(),
+        false => candidates(context, stream, &seen).await?,
+    };
     candidates.retain(|id| deleted.binary_search(id).is_err());
     if context.connector.can_confirm() {
         candidates.extend(present(context, &contested).await?);
@@ -69,6 +72,16 @@ fn proves_absence(context: &Context<'_>, at: usize) -> bool {
 fn is_proven(context: &Context<'_>, stream: &str) -> bool {
     let planned = context.scopes_of(stream);
     !planned.is_empty() && planned.iter().all(|&at| proves_absence(context, at))
+}
+
+/// Whether the stream was read to its end and what is present is what was seen, by number and sum of ids. Then nothing
+/// is looked for. What only a rejected record showed is seen and may not be present: then it is looked for.
+async fn all_were_seen(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) -> Result<bool, EngineError> {
+    if !is_proven(context, stream) {
+        return Ok(false);
+    }
+    let sum = seen.iter().fold(0_u64, u64::wrapping_add);
+    Ok(context.store.present_tally(context.row, stream).await? == (seen.len(), sum))
 }
 
 /// Present assets that no complete, absence-proving scope has seen.

@@ -227,6 +227,16 @@ impl Store {
         rows.iter().map(|row| Ok((row.int(0)?, count(row.int(1)?)))).collect()
     }
 
+    /// How many assets of a stream are present, and the sum of their ids: whether they are those of a set can be told
+    /// without reading them.
+    pub async fn present_tally(&self, connector: &ConnectorRow, stream: &str) -> Result<(u64, u64), StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(id), 0) AS BIGINT) FROM asset \
+                   WHERE connector = $1 AND stream = $2 AND state = 'present'";
+        let row = reader.conn().fetch_one("tallying a stream", sql, vec![connector.id.into(), stream.into()]).await?;
+        row.map_or(Ok((0, 0)), |row| Ok((count(row.int(0)?), row.int(1)?.cast_unsigned())))
+    }
+
     /// How many assets of a stream went since then.
     pub async fn gone_since(&self, connector: &ConnectorRow, stream: &str, since: Instant) -> Result<u64, StoreError> {
         let mut reader = self.reader().await?;

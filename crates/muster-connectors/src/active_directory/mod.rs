@@ -13,6 +13,7 @@ mod check;
 mod complete;
 mod config;
 mod confirm;
+mod count;
 mod names;
 mod read;
 mod records;
