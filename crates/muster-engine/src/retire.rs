@@ -116,6 +116,13 @@ async fn ask(
         let line = &mut context.scopes[first].line;
         match answers {
             Ok(answers) => {
+                let silent = answers.iter().filter(|verdict| **verdict == Verdict::Unknown).count();
+                if silent > 0 {
+                    note(
+                        line,
+                        format!("{silent} {stream} were not seen, and the source gave no answer about them: they stay"),
+                    );
+                }
                 for ((id, _, _), verdict) in chunk.iter().zip(answers) {
                     match verdict {
                         Verdict::Present => verdicts.there.push(*id),
@@ -127,7 +134,7 @@ async fn ask(
                 }
             }
             Err(error) => {
-                line.notes.push(format!("{} {stream} were not seen and could not be asked for: {error}", chunk.len()))
+                note(line, format!("{} {stream} were not seen and could not be asked for: {error}", chunk.len()));
             }
         }
     }

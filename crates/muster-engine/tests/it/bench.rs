@@ -22,6 +22,7 @@ const START: Instant = Instant(1_790_000_000_000_000);
 
 pub(crate) struct Bench {
     pub(crate) store: Store,
+    pub(crate) location: Location,
     pub(crate) row: ConnectorRow,
     pub(crate) source: Source,
     pub(crate) maps: BTreeMap<String, Arc<TransformMap>>,
@@ -50,7 +51,7 @@ impl Bench {
             .zip(texts)
             .map(|(stream, text)| (stream.name.clone(), Arc::new(compile(text, stream).unwrap())));
         let maps = maps.collect();
-        Self { store, row, source, maps, clock: FixedClock::at(START), cancel }
+        Self { store, location, row, source, maps, clock: FixedClock::at(START), cancel }
     }
 
     pub(crate) fn clock_now(&self) -> Instant {
