@@ -1,7 +1,7 @@
 //! The run: a pure state machine over its scopes, and what its evidence proves (design D1–D3, D16).
 //!
 //! ```text
-//! Read(scope 0) … Read(scope n) → Retire(stream) … → Resolve → Remap → Finish(result)
+//! Plan → Read(scope 0) … Read(scope n) → Retire(stream) … → Resolve → Remap → Finish(result)
 //! ```
 //!
 //! Batches are not its business. An executor does what a [`Machine`] says, and goes on to [`Machine::done`];
@@ -48,6 +48,11 @@ impl RunResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Machine {
+    /// Asks the source what there is to read.
+    Plan {
+        /// How many streams there are.
+        streams: usize,
+    },
     /// Reads the scope of that position.
     Read {
         /// Position in the plan.
@@ -73,8 +78,14 @@ pub enum Machine {
 }
 
 impl Machine {
-    /// A run over so many scopes of so many streams.
-    pub fn begin(scopes: usize, streams: usize) -> Self {
+    /// A run over so many streams, whose scopes are not known yet.
+    pub fn begin(streams: usize) -> Self {
+        Self::Plan { streams }
+    }
+
+    /// The machine once the plan has so many scopes.
+    #[must_use]
+    pub fn planned(scopes: usize, streams: usize) -> Self {
         if scopes == 0 { Self::Retire { stream: 0, streams }.skip() } else { Self::Read { scope: 0, scopes, streams } }
     }
 
@@ -82,6 +93,8 @@ impl Machine {
     #[must_use]
     pub fn done(&self) -> Self {
         match *self {
+            // Without a plan there is nothing to read.
+            Self::Plan { streams } => Self::planned(0, streams),
             Self::Read { scope, scopes, streams } if scope + 1 < scopes => {
                 Self::Read { scope: scope + 1, scopes, streams }
             }
@@ -90,12 +103,6 @@ impl Machine {
             Self::Resolve => Self::Remap,
             Self::Remap | Self::Finish => Self::Finish,
         }
-    }
-
-    /// The machine after a cancellation: nothing is read, retired or mapped any more.
-    #[must_use]
-    pub fn cancelled(&self) -> Self {
-        Self::Finish
     }
 
     fn skip(self) -> Self {
@@ -145,7 +152,7 @@ mod tests {
 
     #[test]
     fn machine_walks_every_phase_once_and_survives_storage() {
-        let mut machine = Machine::begin(2, 3);
+        let mut machine = Machine::planned(2, 3);
         let mut phases = Vec::new();
         while machine != Machine::Finish {
             machine = serde_json::from_str(&serde_json::to_string(&machine).unwrap()).unwrap();
@@ -165,7 +172,8 @@ mod tests {
             ]
         );
         assert_eq!(machine.done(), Machine::Finish);
-        assert_eq!(Machine::begin(0, 0), Machine::Resolve);
+        assert_eq!(Machine::planned(0, 0), Machine::Resolve);
+        assert_eq!(Machine::begin(3), Machine::Plan { streams: 3 });
     }
 
     #[test]

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use muster_core::clock::{Clock, Instant};
-use muster_core::connector::{Connector, Mode};
+use muster_core::connector::{Connector, Mode, ScopePlan};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_core::map::TransformMap;
 use muster_core::run::{self, Machine, RunResult};
-use muster_store::{ConnectorRow, RunRow, ScopeRow, SeenKind, Store};
+use muster_store::{ConnectorRow, RunClaim, RunClose, RunRow, ScopeRow, SeenKind, Store};
 use roaring::RoaringTreemap;
 
 use crate::{EngineError, remap, retire, scope};
 
 /// What is told while a run goes on.
 pub trait Progress: Send + Sync {
+    /// The run has its row in the store.
+    fn begun(&self, _run: i64) {}
     /// A scope was read so far: so many objects.
     fn scope(&self, stream: &str, scope: &str, received: u64, ended: bool);
     /// A phase began, in words.
@@ -69,6 +71,7 @@ pub(crate) struct Context<'a> {
     pub(crate) row: &'a ConnectorRow,
     pub(crate) maps: BTreeMap<String, (i64, Arc<TransformMap>)>,
     pub(crate) run: RunRow,
+    pub(crate) claim: RunClaim,
     pub(crate) scopes: Vec<ScopeState>,
     pub(crate) options: Options,
 }
@@ -90,10 +93,36 @@ impl Context<'_> {
         self.options.cancel.load(Ordering::SeqCst)
     }
 
+    async fn load_scopes(&mut self) -> Result<(), EngineError> {
+        let scopes = self.store.run_scopes(self.row, self.run.id).await?;
+        self.scopes = scopes.into_iter().map(|(row, line, ended)| ScopeState { row, line, ended }).collect();
+        Ok(())
+    }
+
+    /// How many objects were read in all scopes.
+    fn received(&self) -> u64 {
+        self.scopes.iter().map(|state| state.line.counters.received).sum()
+    }
+
+    async fn end(&self, result: RunResult, now: Instant, ending: Ending) -> Result<(), EngineError> {
+        let in_full = |state: &&ScopeState| state.ended && state.line.mode == Mode::Full;
+        let read_in_full: Vec<i64> = self.scopes.iter().filter(in_full).map(|state| state.row.id).collect();
+        let before_its_time = ending == Ending::BeforeItsTime;
+        let close = RunClose { result, now, notes: &self.run.notes, before_its_time, read_in_full: &read_in_full };
+        Ok(self.store.end_run(self.claim, close).await?)
+    }
+
     /// The positions of a stream's scopes.
     pub(crate) fn scopes_of(&self, stream: &str) -> Vec<usize> {
         (0..self.scopes.len()).filter(|&at| self.scopes[at].row.stream == stream).collect()
     }
+}
+
+/// Whether a run went through all its phases.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    InItsTime,
+    BeforeItsTime,
 }
 
 /// What is run: a connector as the store knows it, opened, with the maps its profile chose.
@@ -120,57 +149,75 @@ pub async fn run(
         let id = store.ensure_map(row.tenant, map, clock.now()).await?;
         known.insert(stream.clone(), (id, Arc::clone(map)));
     }
-    options.progress.phase("connecting");
-    let plan = connector.plan().await?;
     let unfinished = store.unfinished_run(row).await?;
     let resumed = unfinished.is_some();
-    let run = match unfinished {
-        Some(run) => run,
-        None => begin(store, row, connector, (&plan, options.mode), clock.now()).await?,
+    let (run, claim) = match unfinished {
+        Some(run) => {
+            let claim = store.claim_run(run.id).await?;
+            (run, claim)
+        }
+        None => begin(store, subject, options.mode, clock.now()).await?,
     };
-    let scopes = store.run_scopes(row, run.id).await?;
-    let scopes = scopes.into_iter().map(|(row, line, ended)| ScopeState { row, line, ended }).collect();
-    let mut context = Context { store, connector, row, maps: known, run, scopes, options };
+    options.progress.begun(run.id);
+    let mut context = Context { store, connector, row, maps: known, run, claim, scopes: Vec::new(), options };
+    if let Err(error) = plan(&mut context).await {
+        if let EngineError::Connector(error) = &error {
+            context.load_scopes().await?;
+            context.run.notes.push(error.to_string());
+            context.run.notes.extend(error.remedy.iter().map(|remedy| format!("remedy: {remedy}")));
+            let result = if context.received() > 0 { RunResult::Partial } else { RunResult::Failed };
+            context.end(result, clock.now(), Ending::BeforeItsTime).await?;
+        }
+        return Err(error);
+    }
+    context.load_scopes().await?;
     let unresolved = drive(&mut context, clock).await?;
     finish(context, clock, resumed, unresolved).await
 }
 
 async fn begin(
     store: &Store,
-    row: &ConnectorRow,
-    connector: &dyn Connector,
-    (plan, mode): (&muster_core::connector::Plan, Mode),
+    subject: Subject<'_>,
+    mode: Mode,
     now: Instant,
-) -> Result<RunRow, EngineError> {
-    let lines: Vec<LedgerLine> = plan
-        .scopes
-        .iter()
-        .map(|scope| LedgerLine {
-            stream: scope.stream.clone(),
-            scope: scope.name.to_string(),
-            mode,
-            evidence: Evidence::Pending,
-            expected: Expected::Unknown,
-            counters: Counters::default(),
-            notes: Vec::new(),
-        })
-        .collect();
-    let streams = connector.model().streams.len();
+) -> Result<(RunRow, RunClaim), EngineError> {
     let mut run = RunRow {
         id: 0,
-        connector: row.id,
+        connector: subject.row.id,
         mode,
-        machine: Machine::begin(lines.len(), streams),
+        machine: Machine::begin(subject.connector.model().streams.len()),
         result: None,
         as_of: now,
         started_at: now,
         ended_at: None,
-        origin: plan.origin.clone(),
-        notes: plan.notes.clone(),
+        origin: None,
+        notes: Vec::new(),
     };
-    let (id, _) = store.begin_run(row, &run, &lines).await?;
-    run.id = id;
-    Ok(run)
+    let claim = store.begin_run(subject.row, &run).await?;
+    run.id = claim.run;
+    Ok((run, claim))
+}
+
+/// Connects to the source. A new run learns what there is to read; one that goes on keeps its plan.
+async fn plan(context: &mut Context<'_>) -> Result<(), EngineError> {
+    context.options.progress.phase("connecting");
+    let plan = context.connector.plan().await?;
+    let Machine::Plan { streams } = context.run.machine else { return Ok(()) };
+    let mode = context.run.mode;
+    let line = |scope: &ScopePlan| LedgerLine {
+        stream: scope.stream.clone(),
+        scope: scope.name.to_string(),
+        mode,
+        evidence: Evidence::Pending,
+        expected: Expected::Unknown,
+        counters: Counters::default(),
+        notes: Vec::new(),
+    };
+    let lines: Vec<LedgerLine> = plan.scopes.iter().map(line).collect();
+    context.run.machine = Machine::planned(lines.len(), streams);
+    context.run.origin = plan.origin;
+    context.run.notes = plan.notes;
+    Ok(context.store.plan_run(context.row, context.claim, &context.run, &lines).await?)
 }
 
 /// Does what the machine asks for until it is finished; gives how many members stayed without an asset.
@@ -183,6 +230,8 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
             break;
         }
         match &machine {
+            // Learnt before the machine is driven.
+            Machine::Plan { .. } => {}
             Machine::Read { scope, .. } => {
                 if !context.scopes.get(*scope).is_none_or(|state| state.ended) {
                     scope::read(context, *scope, clock).await?;
@@ -210,7 +259,7 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
             break;
         }
         machine = machine.done();
-        context.store.save_machine(context.run.id, &machine).await?;
+        context.store.save_machine(context.claim, &machine).await?;
     }
     Ok(unresolved)
 }
@@ -235,20 +284,15 @@ async fn finish(
 ) -> Result<Report, EngineError> {
     let evidence: Vec<Evidence> = context.scopes.iter().map(|state| state.line.evidence.clone()).collect();
     let held = context.scopes.iter().map(|state| state.line.counters.held).sum();
-    let received: u64 = context.scopes.iter().map(|state| state.line.counters.received).sum();
     let result = match run::result(&evidence, held) {
         _ if context.cancelled() => RunResult::Cancelled,
-        RunResult::Failed if received > 0 => RunResult::Partial,
+        RunResult::Failed if context.received() > 0 => RunResult::Partial,
         result => result,
     };
-    if result == RunResult::Cancelled {
-        let in_full = |state: &&ScopeState| state.ended && state.line.mode == Mode::Full;
-        let in_full: Vec<i64> = context.scopes.iter().filter(in_full).map(|state| state.row.id).collect();
-        context.store.forget_cursors(context.run.id, &in_full).await?;
-    }
     let changed = context.store.noted(context.run.id, None, SeenKind::Changed).await?;
     let now = clock.now();
-    context.store.end_run(context.run.id, result, now).await?;
+    let ending = if result == RunResult::Cancelled { Ending::BeforeItsTime } else { Ending::InItsTime };
+    context.end(result, now, ending).await?;
     let ledger = context.scopes.into_iter().map(|state| state.line).collect();
     let run = RunRow { machine: Machine::Finish, result: Some(result), ended_at: Some(now), ..context.run };
     Ok(Report { run, result, ledger, resumed, changed, unresolved })

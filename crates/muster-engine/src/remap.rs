@@ -23,8 +23,7 @@ pub(crate) async fn remap(context: &mut Context<'_>, stream: &str) -> Result<(),
     if stale {
         due(context, (stream, at), (Some(map_id), Cause::Map)).await?;
         // Only now: until the last asset is mapped again, a run that goes on after a crash must do it too.
-        let scopes: Vec<i64> = context.scopes_of(stream).iter().map(|&at| context.scopes[at].row.id).collect();
-        context.store.keep_map(&scopes, map_id).await?;
+        context.store.keep_map(context.claim, stream, map_id).await?;
     }
     due(context, (stream, at), (None, Cause::Time)).await
 }
@@ -34,7 +33,7 @@ async fn due(
     (stream, at): (&str, usize),
     (other_than, cause): (Option<i64>, Cause),
 ) -> Result<(), EngineError> {
-    let fence = context.store.claim(context.run.id, context.scopes[at].row.id).await?;
+    let fence = context.store.claim_scope(context.claim, context.scopes[at].row.id).await?;
     let (map_id, map) = context.map(stream)?;
     let model = Arc::clone(map.model());
     let as_of = context.run.as_of;
@@ -87,7 +86,6 @@ async fn due(
             });
         }
         context.store.write(fence, write, line).await?;
-        context.store.save_ledger(context.run.id, fence.scope, line).await?;
     }
 }
 

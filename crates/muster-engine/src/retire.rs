@@ -33,16 +33,30 @@ pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<()
     let Some(&first) = context.scopes_of(stream).first() else { return Ok(()) };
     let seen = context.store.noted(context.run.id, Some(stream), SeenKind::Seen).await?;
     let deleted = context.store.noted(context.run.id, Some(stream), SeenKind::Deleted).await?;
-    let candidates = candidates(context, stream, &seen).await?;
-    let deleted: Vec<i64> = deleted.iter().map(u64::cast_signed).collect();
-    let deleted: Vec<i64> = context.store.keys_of(&deleted).await?.into_iter().map(|(id, _, _)| id).collect();
-    let candidates: Vec<i64> = candidates.into_iter().filter(|id| !deleted.contains(id)).collect();
+    // Listed and called deleted in one run: restored, or deleted meanwhile. Only the source can tell.
+    let contested = &deleted & &seen;
+    let deleted = present(context, &(&deleted - &contested)).await?;
+    let mut candidates = candidates(context, stream, &seen).await?;
+    candidates.retain(|id| deleted.binary_search(id).is_err());
+    if context.connector.can_confirm() {
+        candidates.extend(present(context, &contested).await?);
+        candidates.sort_unstable();
+        candidates.dedup();
+    }
     if candidates.is_empty() && deleted.is_empty() {
         return Ok(());
     }
     let mut verdicts = ask(context, (stream, first), &candidates).await?;
     verdicts.gone.extend(deleted.into_iter().map(|id| (id, GoneCause::DeletedAtSource)));
     judge(context, stream, verdicts).await
+}
+
+/// Those of some assets that are not gone, sorted.
+async fn present(context: &Context<'_>, ids: &RoaringTreemap) -> Result<Vec<i64>, EngineError> {
+    let ids: Vec<i64> = ids.iter().map(u64::cast_signed).collect();
+    let mut found: Vec<i64> = context.store.keys_of(&ids).await?.into_iter().map(|(id, _, _)| id).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Whether what a scope did not list is not in it.
@@ -91,7 +105,7 @@ async fn ask(
         return Ok(verdicts);
     }
     if !context.connector.can_confirm() {
-        let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
+        let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
         if is_proven(context, stream) {
             context.store.count_missed(fence, candidates).await?;
         }
@@ -105,7 +119,7 @@ async fn ask(
     }
     let keys = context.store.keys_of(candidates).await?;
     for chunk in keys.chunks(CONFIRM_AT_MOST) {
-        let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
+        let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
         let asked: Vec<String> = chunk.iter().map(|(_, key, _)| key.clone()).collect();
         let intake = Intake::beside(settings(context, first, fence)?, &context.scopes[first].line);
         let (sink, task) = start(intake, &context.options.cancel);
@@ -161,7 +175,7 @@ async fn judge(context: &mut Context<'_>, stream: &str, verdicts: Verdicts) -> R
         decide(context, (stream, *scope), (gone, unasked, hold)).await?;
     }
     let first = context.scopes_of(stream)[0];
-    let fence = context.store.claim(context.run.id, context.scopes[first].row.id).await?;
+    let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
     context.store.unhold(fence, &verdicts.there).await?;
     Ok(())
 }
@@ -177,7 +191,7 @@ async fn decide(
     // Assets of a scope that the plan no longer has are counted on the stream's first line.
     let planned = context.scopes_of(stream);
     let at = planned.iter().copied().find(|&at| context.scopes[at].row.id == scope).unwrap_or(planned[0]);
-    let fence = context.store.claim(context.run.id, context.scopes[at].row.id).await?;
+    let fence = context.store.claim_scope(context.claim, context.scopes[at].row.id).await?;
     let as_of = context.run.as_of;
     let line = &mut context.scopes[at].line;
     let mut held: Vec<i64> = unasked;

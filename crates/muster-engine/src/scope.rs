@@ -100,7 +100,7 @@ type Attempt = (Fence, Taken, Result<ScopeEnd, ConnectorError>);
 async fn read_once(context: &mut Context<'_>, at: usize) -> Result<Attempt, EngineError> {
     let state = &context.scopes[at];
     let plan = ScopePlan { stream: state.row.stream.clone(), name: Arc::from(state.row.name.as_str()) };
-    let fence = context.store.claim(context.run.id, state.row.id).await?;
+    let fence = context.store.claim_scope(context.claim, state.row.id).await?;
     let intake = Intake::new(settings(context, at, fence)?, &state.line);
     let (sink, task) = start(intake, &context.options.cancel);
     let request = ReadRequest { scope: &plan, mode: context.run.mode, cursor: state.row.cursor.as_ref() };

@@ -68,6 +68,15 @@ pub struct RunRow {
     pub notes: Vec<String>,
 }
 
+/// A worker's claim on a run: whatever moves the run as a whole checks it (design D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunClaim {
+    /// The run.
+    pub run: i64,
+    /// The attempt that made the claim.
+    pub attempt: i64,
+}
+
 /// A writer's claim on a scope: every write checks it (design D10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
@@ -141,18 +150,13 @@ impl Store {
         rows.iter().map(run_row).collect()
     }
 
-    /// Begins a run and its scopes: those that are new are made, the ledger gets a line for each.
-    pub async fn begin_run(
-        &self,
-        connector: &ConnectorRow,
-        run: &RunRow,
-        lines: &[LedgerLine],
-    ) -> Result<(i64, Vec<ScopeRow>), StoreError> {
+    /// Begins a run, claimed by whoever begins it. Its scopes are not known yet: see [`Store::plan_run`].
+    pub async fn begin_run(&self, connector: &ConnectorRow, run: &RunRow) -> Result<RunClaim, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         let id = next_id(&mut conn, 1).await?;
         let sql = "INSERT INTO run (id, tenant, connector, mode, machine_version, machine, state, as_of, started_at, \
-                   origin, notes) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)";
+                   origin, notes, attempt) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10, 1)";
         let params = vec![
             id.into(),
             connector.tenant.into(),
@@ -166,16 +170,46 @@ impl Store {
             json(&run.notes)?.into(),
         ];
         conn.execute("beginning the run", sql, params).await?;
-        let mut scopes = Vec::with_capacity(lines.len());
+        transaction.commit().await?;
+        Ok(RunClaim { run: id, attempt: 1 })
+    }
+
+    /// Claims a run that was interrupted: from now on whoever had it, and the writers of its scopes, fail.
+    pub async fn claim_run(&self, run: i64) -> Result<RunClaim, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE run SET attempt = attempt + 1 WHERE id = $1 AND state <> 'ended' RETURNING attempt";
+        let row = conn.fetch_one("claiming the run", sql, vec![run.into()]).await?;
+        let attempt = row.ok_or(StoreError::Fenced("the run has ended"))?.int(0)?;
+        let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id IN (SELECT scope FROM run_scope WHERE run = $1)";
+        conn.execute("claiming the run's scopes", sql, vec![run.into()]).await?;
+        transaction.commit().await?;
+        Ok(RunClaim { run, attempt })
+    }
+
+    /// Stores what the run found to read: scopes that are new are made, the ledger gets a line for each, and the run
+    /// moves on to `run.machine`.
+    pub async fn plan_run(
+        &self,
+        connector: &ConnectorRow,
+        claim: RunClaim,
+        run: &RunRow,
+        lines: &[LedgerLine],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_claim(&mut conn, claim).await?;
+        let sql = "UPDATE run SET machine = $2, origin = $3, notes = $4 WHERE id = $1";
+        let params =
+            vec![claim.run.into(), json(&run.machine)?.into(), run.origin.clone().into(), json(&run.notes)?.into()];
+        conn.execute("storing the run's plan", sql, params).await?;
         for (position, line) in (0_i64..).zip(lines) {
             let scope = ensure_scope(&mut conn, connector, &line.stream, &line.scope).await?;
             let sql = "INSERT INTO run_scope (run, scope, position, line) VALUES ($1, $2, $3, $4)";
-            let params = vec![id.into(), scope.id.into(), position.into(), json(line)?.into()];
+            let params = vec![claim.run.into(), scope.into(), position.into(), json(line)?.into()];
             conn.execute("adding a ledger line", sql, params).await?;
-            scopes.push(scope);
         }
-        transaction.commit().await?;
-        Ok((id, scopes))
+        transaction.commit().await
     }
 
     /// The scopes of a run in their order, with their ledger lines and whether they ended.
@@ -211,9 +245,11 @@ impl Store {
 
     /// Claims a scope for an attempt of a run: writers of earlier attempts fail from now on. What an earlier attempt
     /// parked or staged is forgotten, since the scope is read again from its start.
-    pub async fn claim(&self, run: i64, scope: i64) -> Result<Fence, StoreError> {
+    pub async fn claim_scope(&self, claim: RunClaim, scope: i64) -> Result<Fence, StoreError> {
+        let RunClaim { run, .. } = claim;
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
+        check_claim(&mut conn, claim).await?;
         let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id = $1 RETURNING attempt";
         let row = conn.fetch_one("claiming the scope", sql, vec![scope.into()]).await?;
         let attempt = row.ok_or(StoreError::Fenced("there is no such scope"))?.int(0)?;
@@ -225,11 +261,13 @@ impl Store {
     }
 
     /// Stores how far the run is.
-    pub async fn save_machine(&self, run: i64, machine: &Machine) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        let sql = "UPDATE run SET machine = $2 WHERE id = $1 AND state <> 'ended'";
-        writer.conn().execute("storing the run's state", sql, vec![run.into(), json(machine)?.into()]).await?;
-        Ok(())
+    pub async fn save_machine(&self, claim: RunClaim, machine: &Machine) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_claim(&mut conn, claim).await?;
+        let sql = "UPDATE run SET machine = $2 WHERE id = $1";
+        conn.execute("storing the run's state", sql, vec![claim.run.into(), json(machine)?.into()]).await?;
+        transaction.commit().await
     }
 
     /// Ends a scope: its ledger line, and with a complete reading its cursor, in one transaction (design D1).
@@ -254,28 +292,13 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Notes the map that all assets of these scopes are made by.
-    pub async fn keep_map(&self, scopes: &[i64], map: i64) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        for &scope in scopes {
-            let sql = "UPDATE scope SET map = $2 WHERE id = $1";
-            writer.conn().execute("noting the map", sql, vec![scope.into(), map.into()]).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes the next run of a cancelled run's scopes read anew: what the run would have retired at its end is
-    /// in no delta from here on. Those that were read in full, and those that showed tombstones.
-    pub async fn forget_cursors(&self, run: i64, read_in_full: &[i64]) -> Result<(), StoreError> {
+    /// Notes the map that all assets of a run's scopes of a stream are made by.
+    pub async fn keep_map(&self, claim: RunClaim, stream: &str, map: i64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let sql = "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2)";
-        let params = vec![run.into(), SeenKind::Deleted.number().into()];
-        conn.execute("forgetting cursors", sql, params).await?;
-        for &scope in read_in_full {
-            let sql = "UPDATE scope SET cursor = NULL WHERE id = $1";
-            conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
-        }
+        check_claim(&mut conn, claim).await?;
+        let sql = "UPDATE scope SET map = $3 WHERE stream = $2 AND id IN (SELECT scope FROM run_scope WHERE run = $1)";
+        conn.execute("noting the map", sql, vec![claim.run.into(), stream.into(), map.into()]).await?;
         transaction.commit().await
     }
 
@@ -292,12 +315,33 @@ impl Store {
         Ok(ids)
     }
 
-    /// Ends a run: its result, the final ledger lines; what it noted is dropped.
-    pub async fn end_run(&self, run: i64, result: RunResult, now: Instant) -> Result<(), StoreError> {
+    /// Ends a run: its result and the final notes; what it noted is dropped.
+    ///
+    /// A run that ends `before_its_time` makes the next run of its scopes read anew: what it would have retired at its
+    /// end is in no delta from here on. These are the scopes that it read in full, and those that showed tombstones.
+    pub async fn end_run(&self, claim: RunClaim, end: RunClose<'_>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let sql = "UPDATE run SET state = 'ended', result = $2, ended_at = $3, machine = $4 WHERE id = $1 AND state <> 'ended'";
-        let params = vec![run.into(), result.word().into(), now.0.into(), json(&Machine::Finish)?.into()];
+        check_claim(&mut conn, claim).await?;
+        let run = claim.run;
+        if end.before_its_time {
+            let sql =
+                "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2)";
+            let params = vec![run.into(), SeenKind::Deleted.number().into()];
+            conn.execute("forgetting cursors", sql, params).await?;
+            for &scope in end.read_in_full {
+                let sql = "UPDATE scope SET cursor = NULL WHERE id = $1";
+                conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
+            }
+        }
+        let sql = "UPDATE run SET state = 'ended', result = $2, ended_at = $3, machine = $4, notes = $5 WHERE id = $1";
+        let params = vec![
+            run.into(),
+            end.result.word().into(),
+            end.now.0.into(),
+            json(&Machine::Finish)?.into(),
+            json(&end.notes)?.into(),
+        ];
         conn.execute("ending the run", sql, params).await?;
         for table in ["seen", "parked", "edge_stage"] {
             conn.execute("dropping the run's notes", format!("DELETE FROM {table} WHERE run = $1"), vec![run.into()])
@@ -305,12 +349,21 @@ impl Store {
         }
         transaction.commit().await
     }
+}
 
-    /// Writes a ledger line outside a batch.
-    pub async fn save_ledger(&self, run: i64, scope: i64, line: &LedgerLine) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        save_line(&mut writer.conn(), run, scope, line, true).await
-    }
+/// How a run ends.
+#[derive(Debug, Clone, Copy)]
+pub struct RunClose<'a> {
+    /// What it came to.
+    pub result: RunResult,
+    /// When.
+    pub now: Instant,
+    /// All that an operator should know of it.
+    pub notes: &'a [String],
+    /// Whether it was cancelled or failed before all its phases were through.
+    pub before_its_time: bool,
+    /// The scopes that it had read in full by then.
+    pub read_in_full: &'a [i64],
 }
 
 /// What a scope's end moves besides its ledger line.
@@ -348,6 +401,21 @@ pub(crate) async fn save_line(
     Ok(())
 }
 
+/// Whether a worker still has the run. The row stays locked until the transaction's end, so that two take turns.
+async fn check_claim(conn: &mut Conn<'_>, claim: RunClaim) -> Result<(), StoreError> {
+    let lock = if conn.dialect() == crate::dialect::Dialect::Postgres { " FOR UPDATE" } else { "" };
+    let sql = format!("SELECT attempt, state FROM run WHERE id = $1{lock}");
+    let row = conn.fetch_one("checking the claim", sql, vec![claim.run.into()]).await?;
+    let row = row.ok_or(StoreError::Fenced("the run is gone"))?;
+    if row.int(0)? != claim.attempt {
+        return Err(StoreError::Fenced("another attempt has the run"));
+    }
+    if row.text(1)? == "ended" {
+        return Err(StoreError::Fenced("the run has ended"));
+    }
+    Ok(())
+}
+
 pub(crate) async fn check_fence(conn: &mut Conn<'_>, fence: Fence) -> Result<(), StoreError> {
     let lock = if conn.dialect() == crate::dialect::Dialect::Postgres { " FOR UPDATE OF s" } else { "" };
     let sql =
@@ -368,26 +436,17 @@ async fn ensure_scope(
     connector: &ConnectorRow,
     stream: &str,
     name: &str,
-) -> Result<ScopeRow, StoreError> {
-    let find = "SELECT id, stream, name, cursor, map, complete_at, presence_proven_at FROM scope \
-                WHERE tenant = $1 AND connector = $2 AND stream = $3 AND name = $4";
+) -> Result<i64, StoreError> {
+    let find = "SELECT id FROM scope WHERE tenant = $1 AND connector = $2 AND stream = $3 AND name = $4";
     let key = vec![connector.tenant.into(), connector.id.into(), stream.into(), name.into()];
     if let Some(row) = conn.fetch_one("finding a scope", find, key).await? {
-        return scope_row(&row);
+        return row.int(0);
     }
     let id = next_id(conn, 1).await?;
     let sql = "INSERT INTO scope (id, tenant, connector, stream, name) VALUES ($1, $2, $3, $4, $5)";
     let params = vec![id.into(), connector.tenant.into(), connector.id.into(), stream.into(), name.into()];
     conn.execute("adding a scope", sql, params).await?;
-    Ok(ScopeRow {
-        id,
-        stream: stream.to_owned(),
-        name: name.to_owned(),
-        cursor: None,
-        map: None,
-        complete_at: None,
-        presence_proven_at: None,
-    })
+    Ok(id)
 }
 
 fn scope_row(row: &crate::sql::Row) -> Result<ScopeRow, StoreError> {

@@ -72,6 +72,7 @@ async fn ledger(store: &muster_store::Store, run: &str, json: bool) -> Result<Ex
                 found.as_of,
                 found.result.map_or("unfinished", muster_core::run::RunResult::word)
             ));
+            found.notes.iter().for_each(say_line);
             crate::output::print_ledger(&ledger);
         }
         return Ok(ExitCode::SUCCESS);

@@ -159,3 +159,22 @@ async fn a_cancelled_run_says_so_and_the_next_one_heals() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_run_that_never_saw_the_source_is_recorded_as_failed() {
+    both(world, |bench| async move {
+        bench.full().await;
+        let cursor = bench.cursor("people", "north").await;
+        bench.source.world().away = true;
+        let error = bench.try_run(Mode::Delta, false).await.unwrap_err();
+        assert_eq!(error.to_string(), "connecting to `server`: nobody answers");
+        let run = bench.store.latest_runs(&bench.row, 1).await.unwrap().remove(0);
+        assert_eq!(run.result, Some(RunResult::Failed));
+        assert_eq!(run.notes, ["connecting to `server`: nobody answers", "remedy: start it"]);
+        assert!(run.ended_at.is_some());
+        assert_eq!(bench.cursor("people", "north").await, cursor);
+        bench.source.world().away = false;
+        assert!(!bench.run(Mode::Delta).await.resumed);
+    })
+    .await;
+}

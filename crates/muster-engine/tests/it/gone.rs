@@ -306,3 +306,27 @@ async fn a_record_that_cannot_be_read_is_not_gone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_listed_and_called_deleted_in_one_run_is_asked_about() {
+    both(world, |bench| async move {
+        bench.full().await;
+        for confirms in [true, false] {
+            bench.source.world().confirms = confirms;
+            // Restored after its deletion: the source shows the object and, still, its tombstone.
+            bench.source.world().delete("people", "n0007");
+            bench.source.world().person("n0007", "north");
+            let report = bench.run(Mode::Delta).await;
+            assert_eq!(bench.status("n0007").await, ("present", None), "confirms: {confirms}; {}", words(&report));
+            assert_eq!(counters(&report, "people").gone, 0);
+        }
+        // Listed, then deleted: asked again, the source says so.
+        bench.source.world().confirms = true;
+        bench.source.world().delete("people", "n0008");
+        bench.source.world().person("n0008", "north");
+        bench.source.world().verdicts.insert("n0008".to_owned(), Verdict::Deleted);
+        bench.run(Mode::Delta).await;
+        assert_eq!(bench.status("n0008").await, gone("deleted_at_source"));
+    })
+    .await;
+}

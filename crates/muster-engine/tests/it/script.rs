@@ -241,6 +241,8 @@ impl State {
 }
 
 fn config(cases: u32) -> Config {
+    // A longer search for what a few cases do not find.
+    let cases = cases * std::env::var("MUSTER_SOAK").map_or(1, |times| times.parse::<u32>().unwrap());
     Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
 }
 

@@ -184,6 +184,10 @@ impl Connector for Source {
 
     async fn plan(&self) -> Result<Plan, ConnectorError> {
         let world = self.world();
+        if world.away {
+            let error = ConnectorError::new(ErrorKind::Unavailable, "connecting to `server`", "nobody answers");
+            return Err(error.with_remedy("start it"));
+        }
         let scopes = self.model.streams.iter().flat_map(|stream| {
             let names = world.scopes.get(stream.name.as_str()).cloned().unwrap_or_default();
             names.into_iter().map(|name| ScopePlan { stream: stream.name.clone(), name: Arc::from(name) })

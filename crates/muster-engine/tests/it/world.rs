@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) faults: BTreeMap<(&'static str, &'static str), VecDeque<Vec<Fault>>>,
     /// An attribute that nobody may read any more, of so many objects of a stream.
     pub(crate) hidden: Option<(&'static str, &'static str, usize)>,
+    /// Asked what there is to read, the source is not there.
+    pub(crate) away: bool,
     /// Objects are listed in an order made of this number.
     pub(crate) order: u64,
 }
@@ -85,6 +87,7 @@ impl World {
             verdicts: BTreeMap::new(),
             faults: BTreeMap::new(),
             hidden: None,
+            away: false,
             order: 0,
         }
     }

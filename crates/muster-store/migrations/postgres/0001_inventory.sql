@@ -25,7 +25,7 @@ CREATE TABLE scope (
 CREATE TABLE run (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, connector BIGINT NOT NULL, mode TEXT COLLATE "C" NOT NULL,
   machine_version BIGINT NOT NULL, machine TEXT COLLATE "C" NOT NULL, state TEXT COLLATE "C" NOT NULL, result TEXT COLLATE "C", as_of BIGINT NOT NULL,
-  started_at BIGINT NOT NULL, ended_at BIGINT, cancelled BIGINT NOT NULL DEFAULT 0, origin TEXT COLLATE "C", notes TEXT COLLATE "C" NOT NULL
+  started_at BIGINT NOT NULL, ended_at BIGINT, cancelled BIGINT NOT NULL DEFAULT 0, attempt BIGINT NOT NULL DEFAULT 0, origin TEXT COLLATE "C", notes TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
 

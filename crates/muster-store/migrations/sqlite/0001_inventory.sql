@@ -25,7 +25,7 @@ CREATE TABLE scope (
 CREATE TABLE run (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, connector INTEGER NOT NULL, mode TEXT NOT NULL,
   machine_version INTEGER NOT NULL, machine TEXT NOT NULL, state TEXT NOT NULL, result TEXT, as_of INTEGER NOT NULL,
-  started_at INTEGER NOT NULL, ended_at INTEGER, cancelled INTEGER NOT NULL DEFAULT 0, origin TEXT, notes TEXT NOT NULL
+  started_at INTEGER NOT NULL, ended_at INTEGER, cancelled INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, origin TEXT, notes TEXT NOT NULL
 ) STRICT;
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
 
