@@ -31,6 +31,7 @@ struct Verdicts {
 /// Retires what a stream's scopes proved absent.
 pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
     let Some(&first) = context.scopes_of(stream).first() else { return Ok(()) };
+    crate::intake::release_parked(context, stream).await?;
     let seen = context.store.noted(context.run.id, Some(stream), SeenKind::Seen).await?;
     let deleted = context.store.noted(context.run.id, Some(stream), SeenKind::Deleted).await?;
     // Listed and called deleted in one run: restored, or deleted meanwhile. Only the source can tell.
@@ -105,7 +106,7 @@ async fn ask(
         return Ok(verdicts);
     }
     if !context.connector.can_confirm() {
-        let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
+        let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
         if is_proven(context, stream) {
             context.store.count_missed(fence, candidates).await?;
         }
@@ -119,7 +120,7 @@ async fn ask(
     }
     let keys = context.store.keys_of(candidates).await?;
     for chunk in keys.chunks(CONFIRM_AT_MOST) {
-        let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
+        let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
         let asked: Vec<String> = chunk.iter().map(|(_, key, _)| key.clone()).collect();
         let intake = Intake::beside(settings(context, first, fence)?, &context.scopes[first].line);
         let (sink, task) = start(intake, &context.options.cancel);
@@ -175,7 +176,7 @@ async fn judge(context: &mut Context<'_>, stream: &str, verdicts: Verdicts) -> R
         decide(context, (stream, *scope), (gone, unasked, hold)).await?;
     }
     let first = context.scopes_of(stream)[0];
-    let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
+    let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
     context.store.unhold(fence, &verdicts.there).await?;
     Ok(())
 }
@@ -191,7 +192,7 @@ async fn decide(
     // Assets of a scope that the plan no longer has are counted on the stream's first line.
     let planned = context.scopes_of(stream);
     let at = planned.iter().copied().find(|&at| context.scopes[at].row.id == scope).unwrap_or(planned[0]);
-    let fence = context.store.claim_scope(context.claim, context.scopes[at].row.id).await?;
+    let fence = context.store.claim_read_scope(context.claim, context.scopes[at].row.id).await?;
     let as_of = context.run.as_of;
     let line = &mut context.scopes[at].line;
     let mut held: Vec<i64> = unasked;
@@ -200,12 +201,20 @@ async fn decide(
         note(
             line,
             format!(
-                "held: {} {stream} are missing, more than the guard lets go at once; release or wait for the next full run",
+                "held: {} {stream} are missing, more than the guard lets go at once; `--release` retires them, the next \
+                 full run or sweep looks for them again",
                 held.len()
             ),
         );
     } else if !held.is_empty() {
-        note(line, format!("held: {} {stream} are missing, too many to ask for one by one", held.len()));
+        note(
+            line,
+            format!(
+                "held: {} {stream} are missing, too many to ask for one by one; `--release` asks for each, the next full run \
+             or sweep looks for them again",
+                held.len()
+            ),
+        );
     }
     if !held.is_empty() {
         context.store.hold(fence, &held, as_of, line).await?;
