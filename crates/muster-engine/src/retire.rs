@@ -6,7 +6,7 @@ use muster_core::asset::GoneCause;
 use muster_core::connector::Verdict;
 use muster_core::ledger::LedgerLine;
 use muster_core::reconcile::{Drop, is_emptied, is_suspicious};
-use muster_store::SeenKind;
+use muster_store::{BatchWrite, SeenKind};
 use roaring::RoaringTreemap;
 
 use crate::EngineError;
@@ -119,6 +119,7 @@ async fn ask(
         return Ok(verdicts);
     }
     let keys = context.store.keys_of(candidates).await?;
+    let class = context.map(stream)?.1.model().class;
     for chunk in keys.chunks(CONFIRM_AT_MOST) {
         let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
         let asked: Vec<String> = chunk.iter().map(|(_, key, _)| key.clone()).collect();
@@ -129,6 +130,7 @@ async fn ask(
         let taken = finish(task, stream).await?;
         context.scopes[first].line = taken.line;
         let line = &mut context.scopes[first].line;
+        let noted = line.notes.len();
         match answers {
             Ok(answers) => {
                 let silent = answers.iter().filter(|verdict| **verdict == Verdict::Unknown).count();
@@ -151,6 +153,11 @@ async fn ask(
             Err(error) => {
                 note(line, format!("{} {stream} were not seen and could not be asked for: {error}", chunk.len()));
             }
+        }
+        if line.notes.len() != noted {
+            // The scope's end is written: what is noted after it must be written too.
+            let nothing = BatchWrite::new(context.row, stream, class, context.run.as_of);
+            context.store.write(fence, nothing, line).await?;
         }
     }
     Ok(verdicts)

@@ -125,6 +125,12 @@ impl Bench {
         found.and_then(|row| row.cursor).map(|cursor| cursor.0)
     }
 
+    /// All that the stored ledger of a run says in words.
+    pub(crate) async fn stored_words(&self, report: &Report) -> String {
+        let lines = self.store.run_scopes(&self.row, report.run.id).await.unwrap();
+        lines.iter().flat_map(|(_, line, _)| line.notes.clone()).collect::<Vec<_>>().join("\n")
+    }
+
     /// The history of an asset, newest first: cause and what was before.
     pub(crate) async fn history(&self, stream: &str, key: &str) -> Vec<(String, serde_json::Value)> {
         let id = self.asset(stream, key).await.id;

@@ -277,6 +277,7 @@ async fn a_source_that_gives_no_answer_retires_nobody_and_is_named() {
                 let said = words(&report);
                 let named = "3 people were not seen and could not be asked for: asking again: the source went away";
                 assert!(said.contains(named), "{kind:?}: {said}");
+                assert!(bench.stored_words(&report).await.contains(named), "{kind:?}: the ledger is told later, too");
                 assert_eq!(counters(&report, "people").gone, 0);
                 all_present(&bench, &format!("{mode:?} {kind:?}")).await;
             }
