@@ -280,18 +280,13 @@ impl Store {
     /// Claims a scope for an attempt of a run: writers of earlier attempts fail from now on. What an earlier attempt
     /// parked or staged is forgotten, since the scope is read again from its start.
     pub async fn claim_scope(&self, claim: RunClaim, scope: i64) -> Result<Fence, StoreError> {
-        let RunClaim { run, .. } = claim;
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        check_claim(&mut conn, claim).await?;
-        let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id = $1 RETURNING attempt";
-        let row = conn.fetch_one("claiming the scope", sql, vec![scope.into()]).await?;
-        let attempt = row.ok_or(StoreError::Fenced("there is no such scope"))?.int(0)?;
-        conn.execute("dropping staged links", "DELETE FROM edge_stage WHERE run = $1", vec![run.into()]).await?;
+        let fence = raise_attempt(&mut conn, claim, scope).await?;
         let sql = "DELETE FROM parked WHERE run = $1 AND scope = $2";
-        conn.execute("dropping parked records", sql, vec![run.into(), scope.into()]).await?;
+        conn.execute("dropping parked records", sql, vec![claim.run.into(), scope.into()]).await?;
         transaction.commit().await?;
-        Ok(Fence { run, scope, attempt })
+        Ok(fence)
     }
 
     /// Whether somebody asked a run to end.
@@ -360,15 +355,16 @@ impl Store {
     /// Ends a run: its result and the final notes; what it noted is dropped.
     ///
     /// A run that ends `before_its_time` makes the next run of its scopes read anew: what it would have retired at its
-    /// end is in no delta from here on. These are the scopes that it read in full, and those that showed tombstones.
+    /// end is in no delta from here on. These are the scopes that it read in full, and those that showed tombstones or
+    /// records that lost attributes.
     pub async fn end_run(&self, claim: RunClaim, end: RunClose<'_>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_claim(&mut conn, claim).await?;
         let run = claim.run;
         if end.before_its_time {
-            let sql =
-                "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2)";
+            let sql = "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2 \
+                       UNION SELECT scope FROM parked WHERE run = $1)";
             let params = vec![run.into(), SeenKind::Deleted.number().into()];
             conn.execute("forgetting cursors", sql, params).await?;
             for &scope in end.read_in_full {
@@ -441,6 +437,17 @@ pub(crate) async fn save_line(
     )
     .await?;
     Ok(())
+}
+
+/// Makes writers of earlier attempts at a scope fail, and forgets the links that they staged.
+pub(crate) async fn raise_attempt(conn: &mut Conn<'_>, claim: RunClaim, scope: i64) -> Result<Fence, StoreError> {
+    check_claim(conn, claim).await?;
+    let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id = $1 RETURNING attempt";
+    let row = conn.fetch_one("claiming the scope", sql, vec![scope.into()]).await?;
+    let attempt = row.ok_or(StoreError::Fenced("there is no such scope"))?.int(0)?;
+    let sql = "DELETE FROM edge_stage WHERE run = $1";
+    conn.execute("dropping staged links", sql, vec![claim.run.into()]).await?;
+    Ok(Fence { run: claim.run, scope, attempt })
 }
 
 /// Whether a worker still has the run. The row stays locked until the transaction's end, so that two take turns.

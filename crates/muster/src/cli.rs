@@ -7,13 +7,13 @@ use clap::{Args, Parser, Subcommand};
 
 /// Muster calls the roll of what an organization exposes and who may touch it.
 #[derive(Debug, Parser)]
-#[command(name = "muster", version, about, long_about = None, disable_help_subcommand = true)]
+#[command(name = "muster", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// Machine-readable output: JSON instead of tables and sentences.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to log to stderr: error, warn, info, debug, or a filter like `muster_engine=debug`.
-    #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "MUSTER_LOG", hide_env_values = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,6 +33,16 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
+    /// Prints a page of the reference, for `cargo xtask gen`.
+    #[command(hide = true)]
+    Reference(ReferenceArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReferenceArguments {
+    /// The page.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]
@@ -55,7 +65,7 @@ pub(crate) struct SyncArguments {
     /// Writes the whole inventory instead of what this run created or changed.
     #[arg(long, requires = "state")]
     pub(crate) all: bool,
-    /// Lets go what an earlier run held: what is still missing is retired, vanished values are dropped.
+    /// Lets go what an earlier run held: what is still missing is retired; with `--full` vanished values are dropped.
     #[arg(long, requires = "state")]
     pub(crate) release: bool,
     /// Only tests the connection, step by step; nothing is read into an inventory.

@@ -11,6 +11,7 @@ mod maps;
 mod output;
 mod progress;
 mod query;
+mod reference;
 mod state;
 mod sync;
 mod table;
@@ -52,6 +53,10 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Query(arguments) => query::run(arguments, cli.json).await,
         Command::Doctor(arguments) => doctor::run(arguments, cli.json).await,
+        Command::Reference(arguments) => {
+            console::say(&reference::page(&arguments.name)?);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
 
 mod again;
+mod backpressure;
 mod bench;
 mod complete;
 mod fence;
@@ -16,4 +17,5 @@ mod resume;
 mod script;
 mod source;
 mod tables;
+mod untouched;
 mod world;
