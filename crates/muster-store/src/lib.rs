@@ -18,6 +18,7 @@ mod error;
 mod ids;
 mod inventory;
 mod links;
+mod load;
 mod query;
 mod retire;
 mod runs;
@@ -27,7 +28,7 @@ pub mod sql;
 mod store;
 mod write;
 
-pub use assets::{AssetRow, ChangeRecord, DeadLetterRow};
+pub use assets::{AssetRow, AssetText, ChangeRecord, DeadLetterRow};
 pub use connectors::NewConnector;
 pub use error::StoreError;
 pub use inventory::{Asked, DocumentRow, Prior, Totals};

@@ -11,6 +11,7 @@ mod guard;
 mod history;
 mod letters;
 mod links;
+mod loads;
 mod resume;
 mod script;
 mod source;

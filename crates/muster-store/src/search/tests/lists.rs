@@ -164,7 +164,7 @@ fn one_tenant_never_sees_anothers() {
         let departments = facet(&parse(""), &own, target("user.department").unwrap()).unwrap();
         assert!(!format!("{:?}", store.cells(&departments)).contains("secret"));
         for statement in [compile(&parse("name:x or status:y"), &own, 1), compile(&parse("not x"), &own, 1)] {
-            assert!(statement.sql_where.starts_with("a.tenant = $1 AND s.tenant = $1 AND ("), "{statement:?}");
+            assert!(statement.sql_where.starts_with("s.tenant = $1 AND ("), "{statement:?}");
         }
     }
 }
@@ -195,7 +195,7 @@ fn nothing_of_a_query_becomes_sql() {
                 let query = parse(&text);
                 let statement = page(&query, &view, &Page { sort: Sort::default(), after: None, limit: 9 }).unwrap();
                 let plain =
-                    |character: char| character.is_ascii_alphanumeric() || "_ .,()=<>$%*\\'".contains(character);
+                    |character: char| character.is_ascii_alphanumeric() || "_ .,()=<>$%*+\\'".contains(character);
                 assert!(statement.sql.chars().all(plain), "{}", statement.sql);
                 assert!(!statement.sql.contains("DROP") && !statement.sql.contains("1=1"), "{}", statement.sql);
                 assert_eq!(store.numbers(&statement), Vec::<i64>::new(), "{text}");
