@@ -1,8 +1,8 @@
 //! Lists: a page by key, a capped count, a facet.
 
 use muster_core::asset::schema::{FieldType, Search, SearchValue};
-use muster_core::query::Query;
 use muster_core::query::tokens::Target;
+use muster_core::query::{Expression, Query};
 use thiserror::Error;
 
 use super::compile::{Compiled, Narrow, Substring, column, compile, narrow};
@@ -159,7 +159,11 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
 /// A count of what a query selects: one row, one integer, for [`Counting::count`].
 pub fn count(query: &Query, view: &View, counting: Counting) -> Statement {
     let mut compiled = compile(query, view, 1);
-    let ways = ways(view, &compiled);
+    // A single test is counted in its index; several are asked of rows, which lie in the order of ids.
+    let ways = match query.expression() {
+        Expression::All(parts) if parts.len() > 1 => ordered_ways(query, view, (&mut compiled, "s.asset_id")),
+        _ => ways(view, &compiled),
+    };
     let limit = (counting == Counting::Capped).then(|| {
         compiled.binds.push(Bind::Number(COUNT_LIMIT + 1));
         format!("${}", compiled.binds.len())
