@@ -21,7 +21,7 @@ pub(super) const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 /// The container of tombstones, by its well-known GUID (MS-ADTS 6.1.1.4).
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
 /// How many records are handed over together, at page ends: stores write few large batches faster than many small ones.
-const RECORDS_A_BATCH: usize = 2000;
+const RECORDS_A_BATCH: usize = 1000;
 /// The same for a sweep, whose records are only keys.
 const KEYS_A_BATCH: usize = 20_000;
 /// A batch is handed over when it holds this much, wherever the page ends.

@@ -13,6 +13,7 @@ mod history;
 mod hub;
 mod letters;
 mod links;
+mod loads;
 mod resume;
 mod script;
 mod source;

@@ -62,7 +62,7 @@ CREATE TABLE asset (
 CREATE UNIQUE INDEX asset_key ON asset (tenant, connector, stream, source_key);
 CREATE INDEX asset_presence ON asset (connector, stream, state, scope, id);
 CREATE INDEX asset_external ON asset (tenant, external_id);
-CREATE INDEX asset_locator ON asset (connector, locator);
+CREATE INDEX asset_locator ON asset (connector, locator) WHERE state = 'present';
 CREATE INDEX asset_recheck ON asset (connector, recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX asset_missing ON asset (connector, stream, missing_since) WHERE missing_since IS NOT NULL;
 CREATE INDEX asset_gone ON asset (connector, stream, gone_at) WHERE gone_at IS NOT NULL;
