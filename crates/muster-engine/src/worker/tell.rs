@@ -72,13 +72,16 @@ impl Teller {
     /// Writes what waits.
     pub(super) async fn flush(&self) {
         let _turn = self.writing.lock().await;
-        let Waiting { mut events, progress, left_out } = std::mem::take(&mut *self.waiting());
+        let Waiting { events: told, progress, left_out } = std::mem::take(&mut *self.waiting());
         let at = self.clock.now();
+        // First how far it is: the last thing that a job tells is that it ended.
+        let mut events = Vec::with_capacity(told.len() + progress.len());
         for ((stream, scope), (received, ended)) in progress {
             let message = format!("{stream}: {received} objects of {scope}");
             let data = json!({ "stream": stream, "scope": scope, "received": received, "ended": ended });
             events.push(NewEvent { at, level: "info", kind: "progress", message, data: Some(data) });
         }
+        events.extend(told);
         if left_out > 0 {
             let message = format!("{left_out} more events were left out");
             events.push(NewEvent { at, level: "warn", kind: "log", message, data: None });
