@@ -2,7 +2,8 @@
 //!
 //! *Is here*: the data model and its records ([`model`], [`record`]), transform maps ([`map`]), assets and their
 //! schema with the query tokens ([`asset`]), reconciliation ([`reconcile`]), the run's state machine ([`run`]), the
-//! query language ([`query`]), the connector contract ([`connector`]).
+//! query language ([`query`]), the connector contract ([`connector`]), when a profile runs ([`schedule`]), and how
+//! secrets rest ([`seal`]).
 //!
 //! *Is not here*: input and output of any kind. No runtime, no database, no sockets, no clock of its own: time and
 //! randomness are parameters.
@@ -22,6 +23,8 @@ pub mod query;
 pub mod reconcile;
 pub mod record;
 pub mod run;
+pub mod schedule;
+pub mod seal;
 pub mod secret;
 pub mod value;
 mod yaml;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use muster_core::clock::{Clock, Instant};
 use muster_core::connector::Offer;
+use muster_core::seal::Keyring;
 use muster_store::Store;
 
 use crate::auth::{Attempts, Passwords, SigningKey};
@@ -30,6 +31,8 @@ pub struct Hub {
     pub store: Store,
     /// The connector types.
     pub offers: Arc<[Offer]>,
+    /// The keys that seal secrets and sign tokens.
+    pub keyring: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -42,16 +45,17 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub over a store: connector types, key for tokens, clock and randomness are its surroundings'.
+    /// A hub over a store: connector types, keys, clock and randomness are its surroundings'.
     pub fn new(
         (store, offers): (Store, Arc<[Offer]>),
-        signing: SigningKey,
+        keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         random: Random,
         settings: Settings,
     ) -> Self {
         let passwords = Passwords::new(settings.password_work);
-        Self { store, offers, clock, random, settings, signing, passwords, attempts: Attempts::default() }
+        let signing = SigningKey::new(Arc::clone(&keyring));
+        Self { store, offers, keyring, clock, random, settings, signing, passwords, attempts: Attempts::default() }
     }
 
     /// The time.

@@ -29,6 +29,7 @@ use axum::routing::get;
 
 pub use error::{Code, Problem};
 pub use hub::{Hub, Settings};
+pub use layers::RequestId;
 pub use random::Random;
 
 /// All routes over a hub.

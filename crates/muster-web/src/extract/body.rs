@@ -15,7 +15,7 @@ const MAXIMUM_DEPTH: usize = 32;
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -31,7 +31,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 #[derive(Debug)]
 pub struct Form<T>(pub T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -60,7 +60,7 @@ pub(crate) fn is_of_type(request: &Request, wanted: &str) -> bool {
 }
 
 /// The body's bytes, up to the limit.
-pub(crate) async fn read<S: Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             let limit = crate::layers::MAXIMUM_BODY;
@@ -88,7 +88,9 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// serde's sentence without the value it quotes.
 fn without_value(message: &str) -> String {
     match message.rsplit_once(", expected ") {
-        Some((head, expected)) if head.starts_with("invalid") => format!("a value is of another kind: expected {expected}"),
+        Some((head, expected)) if head.starts_with("invalid") => {
+            format!("a value is of another kind: expected {expected}")
+        }
         Some((head, expected)) if head.starts_with("unknown variant") => {
             format!("a value is none of those known: expected {expected}")
         }

@@ -4,6 +4,7 @@ mod body;
 mod parameters;
 
 pub use body::{Body, Form};
+pub(crate) use body::{is_of_type, read};
 pub use parameters::{Path, Query};
 
 use axum::extract::FromRequestParts;
