@@ -45,6 +45,39 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database takes no writes: its disk is full, or it is read-only.
+    pub fn is_read_only(&self) -> bool {
+        let Some(sqlx::Error::Database(error)) = self.database() else { return false };
+        let code = error.code().unwrap_or_default();
+        match code.parse::<i64>() {
+            // SQLite's extended codes: READONLY is 8, IOERR_WRITE, FSYNC and their like are 10, FULL is 13.
+            Ok(number) if code.len() <= 5 && !code.starts_with("53") && !code.starts_with("25") => {
+                matches!(number & 0xff, 8 | 13) || matches!(number, 778 | 1034)
+            }
+            // PostgreSQL: disk_full, read_only_sql_transaction.
+            _ => matches!(code.as_ref(), "53100" | "25006"),
+        }
+    }
+
+    /// Whether the database cannot be reached at the moment.
+    pub fn is_unavailable(&self) -> bool {
+        match self.database() {
+            Some(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed) => true,
+            // SQLite's BUSY; PostgreSQL's connection exceptions, insufficient resources and shutdowns.
+            Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                code == "5" || ["08", "53", "57P"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+            }),
+            _ => false,
+        }
+    }
+
+    fn database(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Open { source, .. } | Self::Statement { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     pub(crate) fn statement(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Statement { operation, source }
     }

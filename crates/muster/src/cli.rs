@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use muster_core::secret::Secret;
 
 /// Muster calls the roll of what an organization exposes and who may touch it.
 #[derive(Debug, Parser)]
@@ -21,6 +22,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serves the hub: REST, scheduler and workers.
+    Serve(ServeArguments),
     /// Reads a source once and writes what it holds, or what changed.
     Sync(SyncArguments),
     /// Checks, tests and tries transform maps.
@@ -43,6 +46,43 @@ pub(crate) struct ReferenceArguments {
     /// The page.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen.
+    #[arg(long, env = "MUSTER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// The directory of the embedded store and its key.
+    #[arg(
+        long,
+        env = "MUSTER_DATA",
+        value_name = "DIR",
+        required_unless_present = "database",
+        conflicts_with = "database"
+    )]
+    pub(crate) data: Option<PathBuf>,
+    /// The PostgreSQL database: `postgres://user:password@host/database`. Several hubs may share it.
+    #[arg(long, env = "MUSTER_DATABASE", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    pub(crate) database: Option<Secret>,
+    /// The certificate of this hub with its chain, PEM.
+    #[arg(long, env = "MUSTER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How many jobs run at once.
+    #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
+    pub(crate) workers: usize,
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok().filter(|number| (1..=64).contains(number));
+    number.ok_or_else(|| "it is no number from 1 to 64".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,27 @@
+//! The native REST API, `/api/v1/…`: a file per thing, each with its shapes and handlers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth;
+use crate::hub::Hub;
+
+mod document;
+
+/// All routes, and the document that describes them.
+pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {
+    let router = OpenApiRouter::with_openapi(document::head()).merge(auth::routes::router());
+    router.split_for_parts()
+}
+
+/// `/openapi.json`.
+pub(crate) fn openapi(api: OpenApi) -> Router<Arc<Hub>> {
+    let text: Arc<str> = Arc::from(document::finish(api));
+    let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) };
+    Router::new().route("/openapi.json", get(answer))
+}

@@ -1,0 +1,176 @@
+//! Signing in: a session and the token that names it.
+
+use axum::http::{HeaderValue, header};
+use muster_core::fold::fold;
+use muster_core::secret::Secret;
+use muster_store::FIRST_TENANT;
+use muster_store::hub::{AccountRow, AuditLine, ClientRow, SessionRow, TenantRow};
+use serde_json::json;
+
+use super::{COOKIE, Claims, Kind};
+use crate::error::{Code, Problem};
+use crate::hub::Hub;
+
+/// How long a session lasts.
+pub const SESSION_SECONDS: i64 = 4 * 60 * 60;
+
+/// Whoever signed in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// Its token.
+    pub token: Secret,
+    /// Its session.
+    pub session: SessionRow,
+}
+
+/// Where and in which request somebody tries to sign in.
+#[derive(Debug, Clone, Copy)]
+struct Attempt<'a> {
+    /// The address it comes from.
+    address: &'a str,
+    /// The request's id.
+    request: &'a str,
+}
+
+/// Signs a person in: a name, or `name@tenant`.
+pub async fn sign_in_user(
+    hub: &Hub,
+    name: &str,
+    password: Secret,
+    (address, request): (&str, &str),
+) -> Result<SignedIn, Problem> {
+    let attempt = Attempt { address, request };
+    let key = fold(name);
+    admit(hub, &key, attempt)?;
+    let (tenant, account) = find(hub, name).await?;
+    let hash = account.as_ref().filter(|account| account.active).map(|account| account.password.clone());
+    let within = password.reveal().len() <= super::password::LONGEST;
+    if !hub.passwords.verify(password, hash).await? || !within {
+        return Err(refuse(hub, (tenant, &key, name), "user", attempt).await?);
+    }
+    let account = account.ok_or_else(|| Problem::new(Code::WrongCredentials))?;
+    hub.attempts.succeeded(&key, address);
+    begin(hub, (Kind::User, account.tenant), (account.uuid, account.username), account.role).await
+}
+
+/// Signs a client in.
+pub async fn sign_in_client(
+    hub: &Hub,
+    id: &str,
+    secret: Secret,
+    (address, request): (&str, &str),
+) -> Result<SignedIn, Problem> {
+    let attempt = Attempt { address, request };
+    let key = fold(id);
+    admit(hub, &key, attempt)?;
+    let client = hub.store.client_signing_in(id).await?;
+    let hash = match &client {
+        Some(client) if stands(hub, client).await? => Some(client.secret_hash.clone()),
+        _ => None,
+    };
+    let within = secret.reveal().len() <= super::password::LONGEST;
+    if !hub.passwords.verify(secret, hash).await? || !within {
+        let tenant = client.map(|client| client.tenant);
+        return Err(refuse(hub, (tenant, &key, id), "client", attempt).await?);
+    }
+    let client = client.ok_or_else(|| Problem::new(Code::WrongCredentials))?;
+    hub.attempts.succeeded(&key, address);
+    hub.store.client_used(&client, hub.now()).await?;
+    begin(hub, (Kind::Client, client.tenant), (client.uuid, client.name), client.role).await
+}
+
+/// Whether a client may sign in: it is active, and so is the account it stands for.
+async fn stands(hub: &Hub, client: &ClientRow) -> Result<bool, Problem> {
+    let Some(account) = &client.account else { return Ok(client.active) };
+    let account = hub.store.account(client.tenant, account).await?;
+    Ok(client.active && account.is_some_and(|account| account.active))
+}
+
+fn admit(hub: &Hub, key: &str, attempt: Attempt<'_>) -> Result<(), Problem> {
+    let Some(seconds) = hub.attempts.wait(key, attempt.address, hub.now()) else { return Ok(()) };
+    let problem = Problem::new(Code::TooManyAttempts).detail(format!("try again in {seconds} seconds"));
+    Err(Problem { retry_after: Some(seconds), ..problem })
+}
+
+async fn find(hub: &Hub, name: &str) -> Result<(Option<i64>, Option<AccountRow>), Problem> {
+    // A name with an `@` is looked for as it stands before the part behind it is taken for a tenant.
+    if let Some(account) = hub.store.account_named(FIRST_TENANT, name).await? {
+        return Ok((Some(FIRST_TENANT), Some(account)));
+    }
+    let Some((name, tenant)) = name.rsplit_once('@') else { return Ok((Some(FIRST_TENANT), None)) };
+    let tenant: Option<TenantRow> = hub.store.tenant_named(tenant).await?;
+    let Some(tenant) = tenant else { return Ok((None, None)) };
+    let account = hub.store.account_named(tenant.id, name).await?;
+    Ok((Some(tenant.id), account))
+}
+
+/// Notes a refused sign-in; says nothing of why.
+async fn refuse(
+    hub: &Hub,
+    (tenant, key, name): (Option<i64>, &str, &str),
+    kind: &'static str,
+    attempt: Attempt<'_>,
+) -> Result<Problem, Problem> {
+    hub.attempts.failed(key, attempt.address, hub.now());
+    if let Some(tenant) = tenant {
+        let line = AuditLine {
+            tenant,
+            at: hub.now(),
+            actor_kind: kind,
+            actor: name.chars().take(256).collect(),
+            action: "session.refuse",
+            object_kind: "session",
+            object: String::new(),
+            detail: json!({ "address": attempt.address }),
+            request: attempt.request.to_owned(),
+        };
+        hub.store.audit(&line).await?;
+    }
+    Ok(Problem::new(Code::WrongCredentials))
+}
+
+async fn begin(
+    hub: &Hub,
+    (kind, tenant): (Kind, i64),
+    (subject, name): (String, String),
+    role: String,
+) -> Result<SignedIn, Problem> {
+    let now = hub.now();
+    let session = SessionRow {
+        id: hub.random.uuid(),
+        tenant,
+        kind: kind.word().to_owned(),
+        subject,
+        name,
+        role,
+        created_at: now,
+        expires_at: now.plus(SESSION_SECONDS * 1_000_000),
+    };
+    hub.store.begin_session(&session).await?;
+    let seconds = now.0 / 1_000_000;
+    let token = hub.signing.sign(&Claims {
+        iss: "muster".to_owned(),
+        sub: session.subject.clone(),
+        tid: tenant,
+        jti: session.id.clone(),
+        iat: seconds,
+        exp: seconds + SESSION_SECONDS,
+    });
+    Ok(SignedIn { token: Secret::new(token), session })
+}
+
+/// The cookie of a browser that signed in.
+pub fn session_cookie(hub: &Hub, signed: &SignedIn) -> HeaderValue {
+    let secure = if hub.settings.secure_cookies { "; Secure" } else { "" };
+    let token = signed.token.reveal();
+    let text = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={SESSION_SECONDS}{secure}");
+    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+/// The cookie of a browser that signed out, for the header of that name.
+pub fn clear_cookie() -> (header::HeaderName, HeaderValue) {
+    let text = "muster_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0";
+    (header::SET_COOKIE, HeaderValue::from_static(text))
+}

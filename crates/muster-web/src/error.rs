@@ -1,0 +1,231 @@
+//! What can go wrong, as the outside sees it: stable codes, one sentence each (RFC 9457).
+//!
+//! A [`Problem`] travels in the response's extensions; the outermost layer renders it, adds the request's id, and logs
+//! what the outside is not told.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use muster_store::StoreError;
+use muster_store::hub::Refusal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident, $title:literal;)+) => {
+        /// The codes. They are never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name,)+ }
+
+        impl Code {
+            /// All codes, for the reference.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The code in answers.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// The status it is answered with.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// What it means, in a sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request cannot be read.
+    InvalidRequest = "invalid_request", BAD_REQUEST, "The request cannot be read.";
+    /// The body is not what the operation takes.
+    InvalidBody = "invalid_body", BAD_REQUEST, "The body is not what this operation takes.";
+    /// A parameter of the address is not what the operation takes.
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is not what this operation takes.";
+    /// A form field is missing.
+    MissingField = "missing_field", BAD_REQUEST, "A field is missing.";
+    /// `filter` is not a query.
+    InvalidFilter = "invalid_filter", BAD_REQUEST, "The filter cannot be read as a query.";
+    /// The cursor is of another list, or none.
+    InvalidCursor = "invalid_cursor", BAD_REQUEST, "The cursor is not one that this list gave.";
+    /// A value of the body cannot work.
+    InvalidValue = "invalid_value", UNPROCESSABLE_ENTITY, "A value cannot work.";
+    /// A setting of a connector cannot work.
+    InvalidSetting = "invalid_setting", UNPROCESSABLE_ENTITY, "A setting cannot work.";
+    /// A schedule cannot work.
+    InvalidSchedule = "invalid_schedule", UNPROCESSABLE_ENTITY, "The schedule cannot work.";
+    /// A transform map cannot be used.
+    InvalidMap = "invalid_map", UNPROCESSABLE_ENTITY, "The transform map cannot be used.";
+    /// Nobody is signed in.
+    NotSignedIn = "not_signed_in", UNAUTHORIZED, "Sign in first.";
+    /// Name or password is wrong.
+    WrongCredentials = "wrong_credentials", UNAUTHORIZED, "The credentials are not right.";
+    /// The session has ended.
+    SessionEnded = "session_ended", UNAUTHORIZED, "The session has ended; sign in again.";
+    /// Not allowed to this role.
+    Forbidden = "forbidden", FORBIDDEN, "Your role does not allow this.";
+    /// The request came from another site, or without the form's token.
+    ForeignRequest = "foreign_request", FORBIDDEN, "The request did not come from Muster's own pages.";
+    /// There is no such thing here.
+    NotFound = "not_found", NOT_FOUND, "There is no such thing.";
+    /// The address does not take that method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take that method.";
+    /// A name is taken.
+    NameTaken = "name_taken", CONFLICT, "Another one has that name.";
+    /// Changed meanwhile.
+    VersionConflict = "version_conflict", CONFLICT, "It was changed meanwhile; read it again.";
+    /// Two active profiles would read the same.
+    ScopesOverlap = "scopes_overlap", CONFLICT, "Two active profiles of a connector may not read the same.";
+    /// Something open stands in the way.
+    Busy = "busy", CONFLICT, "Something that is still open stands in the way.";
+    /// The last manager cannot go.
+    LastManager = "last_manager", CONFLICT, "The last active manager cannot be taken away.";
+    /// A default map cannot be changed.
+    Locked = "locked", CONFLICT, "A default map is locked; clone it.";
+    /// Nothing is held.
+    NothingHeld = "nothing_held", CONFLICT, "Nothing is held that could be released.";
+    /// The body is too large.
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is too large.";
+    /// The body is of another kind.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is of another media type than this operation takes.";
+    /// Too many failures.
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many failed attempts; wait.";
+    /// Too many at once.
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many live streams are open; wait.";
+    /// The store cannot be written.
+    ReadOnly = "read_only", SERVICE_UNAVAILABLE, "The store cannot be written: its disk is full, or it is read-only.";
+    /// The store cannot be reached.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The store cannot be reached.";
+    /// A fault of Muster's.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Muster failed; the log names the cause beside the request's id.";
+}
+
+/// What went wrong.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Its code.
+    pub code: Code,
+    /// What happened this time. Never a secret, nor anything of the store.
+    pub detail: Option<String>,
+    /// The field it is about.
+    pub field: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+    /// In how many seconds to try again.
+    pub retry_after: Option<u64>,
+    /// The failure behind it: for the log only.
+    pub cause: Option<Arc<StoreError>>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct ProblemDocument {
+    /// A stable code.
+    #[schema(example = "not_found")]
+    pub code: &'static str,
+    /// What the code means.
+    pub title: &'static str,
+    /// The status.
+    pub status: u16,
+    /// What happened this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The field it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// The request's id, as the log names it.
+    pub request_id: String,
+}
+
+impl Problem {
+    /// A problem of that code.
+    pub fn new(code: Code) -> Self {
+        Self { code, detail: None, field: None, remedy: None, retry_after: None, cause: None }
+    }
+
+    /// Adds what happened this time.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds the field it is about.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// A value of the body that cannot work.
+    pub fn value(field: &str, detail: impl Into<String>) -> Self {
+        Self::new(Code::InvalidValue).field(field).detail(detail)
+    }
+
+    /// The document, for a request.
+    pub fn document(&self, request_id: &str) -> ProblemDocument {
+        ProblemDocument {
+            code: self.code.word(),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.clone(),
+            field: self.field.clone(),
+            remedy: self.remedy.clone(),
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Query(_) => Code::InvalidCursor,
+            other if other.is_read_only() => Code::ReadOnly,
+            other if other.is_unavailable() => Code::Unavailable,
+            _ => Code::Internal,
+        };
+        Self { cause: Some(Arc::new(error)), ..Self::new(code) }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(match refusal {
+            Refusal::Missing => Code::NotFound,
+            Refusal::Taken => Code::NameTaken,
+            Refusal::Changed => Code::VersionConflict,
+            Refusal::Busy => Code::Busy,
+        })
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,156 @@
+//! Bodies: JSON and forms.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Code, Problem};
+
+/// How deep arrays and objects of a body may be nested.
+const MAXIMUM_DEPTH: usize = 32;
+
+/// A body of JSON.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_of_type(&request, "application/json") {
+            return Err(Problem::new(Code::UnsupportedMediaType).remedy("send `Content-Type: application/json`"));
+        }
+        let bytes = read(request, state).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A form, as browsers and `POST /auth` send it.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_of_type(&request, "application/x-www-form-urlencoded") {
+            let remedy = "send `Content-Type: application/x-www-form-urlencoded`";
+            return Err(Problem::new(Code::UnsupportedMediaType).remedy(remedy));
+        }
+        let bytes = read(request, state).await?;
+        if bytes.contains(&0) || bytes.windows(3).any(|window| window == b"%00") {
+            return Err(Problem::new(Code::InvalidBody).detail("the form holds a NUL character"));
+        }
+        let request = Request::builder()
+            .method("POST")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(axum::body::Body::from(bytes))
+            .map_err(|_| Problem::new(Code::InvalidRequest))?;
+        let form = axum::Form::<T>::from_request(request, &()).await;
+        form.map(|form| Self(form.0)).map_err(|_| Problem::new(Code::InvalidBody).detail("the form cannot be read"))
+    }
+}
+
+pub(crate) fn is_of_type(request: &Request, wanted: &str) -> bool {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.and_then(|given| given.split(';').next()).map(str::trim);
+    essence.is_some_and(|essence| essence.eq_ignore_ascii_case(wanted))
+}
+
+/// The body's bytes, up to the limit.
+pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let limit = crate::layers::MAXIMUM_BODY;
+            return Problem::new(Code::TooLarge).detail(format!("a body has at most {limit} bytes"));
+        }
+        Problem::new(Code::InvalidRequest).detail("the body cannot be read to its end")
+    })
+}
+
+/// Reads JSON. Messages never quote a value: it may be a secret.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let invalid = |detail: String| Problem::new(Code::InvalidBody).detail(detail);
+    if depth(bytes) > MAXIMUM_DEPTH {
+        return Err(invalid(format!("it is nested deeper than {MAXIMUM_DEPTH}")));
+    }
+    let place = |error: &serde_json::Error| format!("line {}, column {}", error.line(), error.column());
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| invalid(format!("it is not JSON ({})", place(&error))))?;
+    if holds_nul(&value) {
+        return Err(invalid("a text holds a NUL character".to_owned()));
+    }
+    T::deserialize(value).map_err(|error| invalid(without_value(&error.to_string())))
+}
+
+/// serde's sentence without the value it quotes.
+fn without_value(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((head, expected)) if head.starts_with("invalid") => {
+            format!("a value is of another kind: expected {expected}")
+        }
+        Some((head, expected)) if head.starts_with("unknown variant") => {
+            format!("a value is none of those known: expected {expected}")
+        }
+        _ if message.starts_with("missing field") || message.starts_with("unknown field") => message.to_owned(),
+        _ => "it has another form".to_owned(),
+    }
+}
+
+/// How deep the text opens brackets outside of strings; cheap, before anything is built.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut open, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b'}' | b']' if !quoted => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// PostgreSQL keeps no NUL in text.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Taken {
+        #[expect(dead_code, reason = "only its reading is tested")]
+        port: u16,
+    }
+
+    fn refused(text: &str) -> String {
+        parse::<Taken>(text.as_bytes()).unwrap_err().detail.unwrap()
+    }
+
+    #[test]
+    fn messages_quote_no_value() {
+        assert_eq!(refused(r#"{"port":"canary"}"#), "a value is of another kind: expected u16");
+        assert_eq!(refused(r#"{"port":"a, expected canary"}"#), "a value is of another kind: expected u16");
+        assert_eq!(refused("{}"), "missing field `port`");
+        assert_eq!(refused("{"), "it is not JSON (line 1, column 1)");
+        assert_eq!(refused(r#"{"port":1,"x\u0000":2}"#), "a text holds a NUL character");
+        assert_eq!(refused(&"[".repeat(100_000)), "it is nested deeper than 32");
+        assert!(parse::<Value>(br#"{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"["}"#).is_ok());
+    }
+}
