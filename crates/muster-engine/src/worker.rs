@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use muster_connectors::ConnectorType;
-use muster_core::clock::Clock;
+use muster_core::clock::{Clock, Instant};
 use muster_core::seal::Keyring;
 use muster_store::hub::{JobClaim, JobEnd, JobRow};
 use muster_store::{Store, StoreError};
@@ -126,7 +126,12 @@ impl Worker {
 
     async fn claim(&self) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
         let now = self.clock.now();
-        self.store.claim_job(&self.owner, now, now.plus(LEASE_SECONDS * 1_000_000)).await
+        let claimed = self.store.claim_job(&self.owner, now, now.plus(LEASE_SECONDS * 1_000_000)).await?;
+        if let Some((job, _)) = claimed.as_ref().filter(|(job, _)| job.attempt == 1) {
+            let kind = job.kind.clone();
+            metrics::histogram!("muster_job_wait_seconds", "kind" => kind).record(seconds(job.created_at, now));
+        }
+        Ok(claimed)
     }
 
     /// Does a job and looks after its claim meanwhile.
@@ -154,6 +159,11 @@ impl Worker {
         let words = outcome.message.as_deref().unwrap_or(outcome.result);
         teller.event(level, "state", words.to_owned(), Some(serde_json::json!({ "result": outcome.result })));
         teller.flush().await;
+        metrics::counter!("muster_jobs_total", "kind" => job.kind.clone(), "result" => outcome.result).increment(1);
+        if let Some(started) = job.started_at {
+            let took = seconds(started, self.clock.now());
+            metrics::histogram!("muster_job_seconds", "kind" => job.kind.clone()).record(took);
+        }
         let end = JobEnd { result: outcome.result, message: outcome.message.as_deref(), now: self.clock.now() };
         tracing::info!(job = job.uuid, kind = job.kind, result = outcome.result, "job ended");
         self.store.end_job(claim, end).await
@@ -216,6 +226,12 @@ impl Worker {
         }
         Ok(Outcome::of("cancelled"))
     }
+}
+
+/// From one instant to another, in seconds.
+fn seconds(from: Instant, to: Instant) -> f64 {
+    let microseconds = u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0);
+    Duration::from_micros(microseconds).as_secs_f64()
 }
 
 fn joined(done: Result<Result<Outcome, StoreError>, tokio::task::JoinError>) -> Result<Outcome, StoreError> {

@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use crate::cli::ServeArguments;
 use crate::console::say_line;
 use crate::failure::Failure;
-use crate::keys;
+
 use crate::state::{self, State};
+use crate::{keys, metrics};
 
 const PASSWORD_VARIABLE: &str = "MUSTER_ADMIN_PASSWORD";
 /// How often the scheduler looks.
@@ -142,7 +143,8 @@ impl Serving {
             First::Present | First::Made => None,
         };
         let handle = Handle::new();
-        let (url, serving) = listen(&start, muster_web::router(Arc::clone(&hub)), &handle).await?;
+        let router = metrics::around(muster_web::router(Arc::clone(&hub)), &store)?;
+        let (url, serving) = listen(&start, router, &handle).await?;
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             store: store.clone(),
