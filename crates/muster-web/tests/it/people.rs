@@ -79,3 +79,26 @@ async fn somebody_of_another_tenant_signs_in_by_its_name() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_client_may_no_more_than_whom_it_stands_for() {
+    both(async |app| {
+        let new = json!({ "username": "second", "password": "canary-second-password", "role": "manager" });
+        let second = app.post("/api/v1/users", new).await.expect(201);
+        let client = json!({ "name": "c", "role": "manager", "level": "user", "userId": second["id"] });
+        let client = app.post("/api/v1/clients", client).await.expect(201);
+        let (id, secret) = (client["id"].as_str().unwrap(), client["clientSecret"].as_str().unwrap());
+        let before = oidc(&app, id, secret).await.text;
+        let path = format!("/api/v1/users/{}", second["id"].as_str().unwrap());
+        app.call(Method::PATCH, &path, Some(json!({ "role": "viewer" }))).await.expect(200);
+        let session = async |token: &str| app.call_as(token, (Method::GET, "/api/v1/session"), None).await;
+        assert_eq!(session(&before).await.said(), (401, "session_ended".to_owned()));
+        let after = oidc(&app, id, secret).await.text;
+        assert_eq!(session(&after).await.expect(200)["role"], "viewer");
+        app.call(Method::PATCH, &path, Some(json!({ "active": false }))).await.expect(200);
+        assert_eq!(oidc(&app, id, secret).await.status, 401);
+        let wrong = json!({ "name": "d", "role": "viewer", "level": "user", "userId": "nobody" });
+        assert_eq!(app.post("/api/v1/clients", wrong).await.said(), (422, "invalid_value".to_owned()));
+    })
+    .await;
+}

@@ -269,6 +269,98 @@ async fn nonsense_is_a_problem_and_never_a_fault() {
     .await;
 }
 
+/// Every name that the document refers to is in it.
+fn refers(document: &Value, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(name) = fields.get("$ref").and_then(Value::as_str) {
+                assert!(document.pointer(name.trim_start_matches('#')).is_some(), "{name}");
+            }
+            fields.values().for_each(|value| refers(document, value));
+        }
+        Value::Array(values) => values.iter().for_each(|value| refers(document, value)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_whole() {
+    both(async |app| {
+        let document = app.get("/openapi.json").await.expect(200);
+        refers(&document, &document);
+        let mut lines = Vec::new();
+        for operation in operations(&app).await {
+            lines.push(format!("{} {}", operation.method, operation.path));
+        }
+        lines.sort();
+        insta::allow_duplicates!(insta::assert_snapshot!(lines.join("\n"), @r"
+        DELETE /api/v1/clients/{id}
+        DELETE /api/v1/connectors/{id}
+        DELETE /api/v1/profiles/{id}
+        DELETE /api/v1/session
+        DELETE /api/v1/transform-maps/{id}
+        GET /api/v1/audit
+        GET /api/v1/clients
+        GET /api/v1/clients/{id}
+        GET /api/v1/connector-types
+        GET /api/v1/connector-types/{type}
+        GET /api/v1/connectors
+        GET /api/v1/connectors/{id}
+        GET /api/v1/connectors/{id}/profiles
+        GET /api/v1/data-models
+        GET /api/v1/data-models/{name}
+        GET /api/v1/dead-letters
+        GET /api/v1/inventory/groups
+        GET /api/v1/inventory/groups/{id}
+        GET /api/v1/inventory/groups/{id}/history
+        GET /api/v1/inventory/groups/{id}/members
+        GET /api/v1/inventory/groups/{id}/memberships
+        GET /api/v1/inventory/roles
+        GET /api/v1/inventory/roles/{id}
+        GET /api/v1/inventory/roles/{id}/members
+        GET /api/v1/inventory/users
+        GET /api/v1/inventory/users/{id}
+        GET /api/v1/inventory/users/{id}/history
+        GET /api/v1/inventory/users/{id}/memberships
+        GET /api/v1/jobs
+        GET /api/v1/jobs/{id}
+        GET /api/v1/jobs/{id}/events
+        GET /api/v1/jobs/{id}/log
+        GET /api/v1/profiles/{id}
+        GET /api/v1/profiles/{id}/held
+        GET /api/v1/runs
+        GET /api/v1/runs/{id}
+        GET /api/v1/session
+        GET /api/v1/sources
+        GET /api/v1/tenant
+        GET /api/v1/transform-maps
+        GET /api/v1/transform-maps/{id}
+        GET /api/v1/users
+        GET /api/v1/users/{id}
+        PATCH /api/v1/users/{id}
+        POST /api/v1/clients
+        POST /api/v1/connectors
+        POST /api/v1/connectors/{id}/profiles
+        POST /api/v1/connectors/{id}/test
+        POST /api/v1/jobs/{id}/cancel
+        POST /api/v1/profiles/preview-schedule
+        POST /api/v1/profiles/{id}/release
+        POST /api/v1/profiles/{id}/run
+        POST /api/v1/transform-maps
+        POST /api/v1/transform-maps/lint
+        POST /api/v1/transform-maps/preview
+        POST /api/v1/transform-maps/{id}/clone
+        POST /api/v1/users
+        POST /auth
+        POST /auth/oidc
+        PUT /api/v1/connectors/{id}
+        PUT /api/v1/profiles/{id}
+        PUT /api/v1/transform-maps/{id}
+        "));
+    })
+    .await;
+}
+
 fn deep() -> String {
     "[".repeat(50_000)
 }
