@@ -141,6 +141,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let connector = connectors::find(&hub, who.tenant, &id).await?;
     let name = text::name("name", &given.name)?;
+    let _alone = hub.profiles.lock().await;
     let plan = plan::of(&hub, &connector, None, &given).await?;
     let uuid = hub.random.uuid();
     let change = plan.change(&name, hub.now());
@@ -176,6 +177,7 @@ async fn update(
     matching.check(given.version, before.version)?;
     let connector = connector_of(&hub, &before).await?;
     let name = text::name("name", &given.name)?;
+    let _alone = hub.profiles.lock().await;
     let plan = plan::of(&hub, &connector, Some(&before), &given).await?;
     let change = plan.change(&name, hub.now());
     let detail = json!({ "before": { "name": before.name, "active": before.active, "parameters": before.parameters }, "after": told(&change) });
