@@ -33,6 +33,8 @@ const ATTENTION: Duration = Duration::from_millis(250);
 const LOOKS_A_LEASE: u32 = 20;
 /// How long a job that shall end may take to do so by itself.
 const PATIENCE: Duration = Duration::from_millis(600);
+/// How often a job is begun when the store fails it.
+const ATTEMPTS: i64 = 20;
 /// How often the queue is looked at.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -150,7 +152,23 @@ impl Worker {
             Err(StoreError::Fenced(why)) => tracing::warn!(job = job.uuid, why, "let go of a job"),
             Err(error) => {
                 tracing::error!(job = job.uuid, error = &error as &dyn std::error::Error, "doing a job");
+                self.put_off(&job, &claim).await;
             }
+        }
+    }
+
+    /// A job that the store failed is tried again later, each time later; in the end it fails.
+    async fn put_off(&self, job: &JobRow, claim: &JobClaim) {
+        let now = self.clock.now();
+        let done = if job.attempt >= ATTEMPTS {
+            let message = "the hub's store failed each time; the hub's log says why";
+            self.store.end_job(claim, JobEnd { result: "failed", message: Some(message), now }).await
+        } else {
+            self.store.postpone_job(claim, now.plus(job.attempt * LEASE_SECONDS * 1_000_000)).await
+        };
+        // A store that cannot even note that: the lease runs out, and the job is claimed again.
+        if let Err(error) = done {
+            tracing::warn!(job = job.uuid, error = &error as &dyn std::error::Error, "putting off a job");
         }
     }
 

@@ -23,12 +23,31 @@ pub(crate) struct Hub {
     url: String,
     token: String,
     agent: ureq::Agent,
-    _stdout: BufReader<ChildStdout>,
+    #[expect(dead_code, reason = "kept open: a hub that cannot say something ends")]
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Hub {
     /// Starts a hub at a free port and signs in.
     pub(crate) fn start(place: &Place) -> Self {
+        let mut hub = Self::serve(place);
+        let form = [("username", "admin"), ("password", PASSWORD), ("token", "true")];
+        let mut answer = hub.agent.post(format!("{}/auth", hub.url)).send_form(form).unwrap();
+        assert_eq!(answer.status(), 201);
+        hub.token = answer.body_mut().read_to_string().unwrap();
+        hub
+    }
+
+    /// Kills the hub and starts another in its place; whoever had signed in still has.
+    pub(crate) fn kill_and_start(&mut self, place: &Place) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let token = std::mem::take(&mut self.token);
+        *self = Self::serve(place);
+        self.token = token;
+    }
+
+    fn serve(place: &Place) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).env("MUSTER_ADMIN_PASSWORD", PASSWORD);
         match place {
@@ -45,12 +64,7 @@ impl Hub {
             .timeout_global(Some(Duration::from_secs(30)))
             .build();
         let url = said["url"].as_str().unwrap().to_owned();
-        let mut hub = Self { child, url, token: String::new(), agent: config.into(), _stdout: stdout };
-        let form = [("username", "admin"), ("password", PASSWORD), ("token", "true")];
-        let mut answer = hub.agent.post(format!("{}/auth", hub.url)).send_form(form).unwrap();
-        assert_eq!(answer.status(), 201);
-        hub.token = answer.body_mut().read_to_string().unwrap();
-        hub
+        Self { child, url, token: String::new(), agent: config.into(), stdout }
     }
 
     pub(crate) fn get(&self, path: &str) -> Json {

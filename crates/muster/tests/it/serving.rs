@@ -107,9 +107,7 @@ async fn a_hub_killed_a_hundred_times_loses_no_run() {
             let wait = Duration::from_millis(kill * 37 % 401);
             let begun = Instant::now();
             until("the moment of the kill", || begun.elapsed() >= wait);
-            hub.child.kill().unwrap();
-            hub.child.wait().unwrap();
-            hub = Hub::start(&place);
+            hub.kill_and_start(&place);
         }
         promised.dedup();
         for job in &promised {
