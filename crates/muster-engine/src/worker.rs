@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use muster_connectors::ConnectorType;
-use muster_core::clock::Clock;
+use muster_core::clock::{Clock, Instant};
 use muster_core::seal::Keyring;
 use muster_store::hub::{JobClaim, JobEnd, JobRow};
 use muster_store::{Store, StoreError};
@@ -33,6 +33,8 @@ const ATTENTION: Duration = Duration::from_millis(250);
 const LOOKS_A_LEASE: u32 = 20;
 /// How long a job that shall end may take to do so by itself.
 const PATIENCE: Duration = Duration::from_millis(600);
+/// How often a job is begun when the store fails it.
+const ATTEMPTS: i64 = 20;
 /// How often the queue is looked at.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -126,7 +128,12 @@ impl Worker {
 
     async fn claim(&self) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
         let now = self.clock.now();
-        self.store.claim_job(&self.owner, now, now.plus(LEASE_SECONDS * 1_000_000)).await
+        let claimed = self.store.claim_job(&self.owner, now, now.plus(LEASE_SECONDS * 1_000_000)).await?;
+        if let Some((job, _)) = claimed.as_ref().filter(|(job, _)| job.attempt == 1) {
+            let kind = job.kind.clone();
+            metrics::histogram!("muster_job_wait_seconds", "kind" => kind).record(seconds(job.created_at, now));
+        }
+        Ok(claimed)
     }
 
     /// Does a job and looks after its claim meanwhile.
@@ -145,7 +152,23 @@ impl Worker {
             Err(StoreError::Fenced(why)) => tracing::warn!(job = job.uuid, why, "let go of a job"),
             Err(error) => {
                 tracing::error!(job = job.uuid, error = &error as &dyn std::error::Error, "doing a job");
+                self.put_off(&job, &claim).await;
             }
+        }
+    }
+
+    /// A job that the store failed is tried again later, each time later; in the end it fails.
+    async fn put_off(&self, job: &JobRow, claim: &JobClaim) {
+        let now = self.clock.now();
+        let done = if job.attempt >= ATTEMPTS {
+            let message = "the hub's store failed each time; the hub's log says why";
+            self.store.end_job(claim, JobEnd { result: "failed", message: Some(message), now }).await
+        } else {
+            self.store.postpone_job(claim, now.plus(job.attempt * LEASE_SECONDS * 1_000_000)).await
+        };
+        // A store that cannot even note that: the lease runs out, and the job is claimed again.
+        if let Err(error) = done {
+            tracing::warn!(job = job.uuid, error = &error as &dyn std::error::Error, "putting off a job");
         }
     }
 
@@ -154,6 +177,11 @@ impl Worker {
         let words = outcome.message.as_deref().unwrap_or(outcome.result);
         teller.event(level, "state", words.to_owned(), Some(serde_json::json!({ "result": outcome.result })));
         teller.flush().await;
+        metrics::counter!("muster_jobs_total", "kind" => job.kind.clone(), "result" => outcome.result).increment(1);
+        if let Some(started) = job.started_at {
+            let took = seconds(started, self.clock.now());
+            metrics::histogram!("muster_job_seconds", "kind" => job.kind.clone()).record(took);
+        }
         let end = JobEnd { result: outcome.result, message: outcome.message.as_deref(), now: self.clock.now() };
         tracing::info!(job = job.uuid, kind = job.kind, result = outcome.result, "job ended");
         self.store.end_job(claim, end).await
@@ -216,6 +244,12 @@ impl Worker {
         }
         Ok(Outcome::of("cancelled"))
     }
+}
+
+/// From one instant to another, in seconds.
+fn seconds(from: Instant, to: Instant) -> f64 {
+    let microseconds = u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0);
+    Duration::from_micros(microseconds).as_secs_f64()
 }
 
 fn joined(done: Result<Result<Outcome, StoreError>, tokio::task::JoinError>) -> Result<Outcome, StoreError> {

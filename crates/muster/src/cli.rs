@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Query(QueryArguments),
     /// Serves a simulated source on this machine, for tries and tests.
     Lab(LabArguments),
-    /// Shows the whole way on a simulated directory: sync, changes, delta, queries.
+    /// Serves a hub with a simulated directory, configured and read: to look around.
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
@@ -194,8 +194,8 @@ pub(crate) struct LabDirectoryArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Where the simulated directory listens; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    /// Where the hub listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// Where the demo keeps what it makes; a new temporary directory where absent.
     #[arg(long, value_name = "DIR")]

@@ -1,17 +1,41 @@
-//! `muster demo`: the whole way on a machine that has nothing but this program: a simulated directory, a first sync,
-//! changes, a delta, and what can be asked afterwards.
+//! `muster demo`: a hub with a simulated directory, on a machine that has nothing but this program.
+//!
+//! ```text
+//! simulated directory ←─ connector "Demo directory" ←─ hub ←─ a browser
+//! ```
+//! The connector is configured as anybody would configure it, its first run is awaited, then the directory changes and
+//! the profile's schedule brings the changes in.
 
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use muster_connectors::active_directory;
+use muster_core::clock::Instant;
+use muster_core::schedule::Schedule;
+use muster_core::seal::{Keyring, Place};
+use muster_core::secret::Secret;
+use muster_engine::scheduler;
 use muster_lab::directory::{ChangeCounts, DirectoryOptions, RunningDirectory, start};
-use serde_json::Value as Json;
+use muster_store::hub::{
+    AuditLine, ConnectionChange, ConnectionRow, Enqueued, NewJob, ProfileChange, ProfileRow, SealedSecret,
+};
+use muster_store::{FIRST_TENANT, Store};
+use muster_web::Hub;
+use serde_json::json;
 
-use crate::cli::{DemoArguments, DoctorArguments, Format, QueryArguments, SyncArguments};
+use crate::cli::DemoArguments;
 use crate::console::say_line;
 use crate::failure::Failure;
-use crate::{doctor, query, sync};
+use crate::serve::{Serving, Start, until_told_to_end};
+
+const CONNECTOR: &str = "4d757374-6572-4d64-8001-000000000001";
+const PROFILE: &str = "4d757374-6572-4d64-8001-000000000002";
+const PASSWORD_FIELD: &str = "authentication.password";
+/// How often the run's end is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let directory = match &arguments.data {
@@ -21,130 +45,159 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("making `{}`", directory.display()))
         .map_err(Failure::failed)?;
-    let options = DirectoryOptions {
+    let options = DirectoryOptions { seed: arguments.seed, users: arguments.users, ..DirectoryOptions::default() };
+    let lab = start(options).await?;
+    eprintln!("a simulated Active Directory answers at ldap://{}", lab.ldap_address());
+    let password = password(&directory)?;
+    let start = Start {
         listen: arguments.listen,
-        seed: arguments.seed,
-        users: arguments.users,
-        ..DirectoryOptions::default()
+        data: Some(&directory.join("hub")),
+        database: None,
+        tls: None,
+        workers: 2,
+        password: Some(password.clone()),
     };
-    let running = start(options).await?;
-    let done = tour(&running, &directory).await;
-    running.stop().await;
-    done
-}
-
-async fn tour(running: &RunningDirectory, directory: &Path) -> Result<ExitCode, Failure> {
-    let counts = serde_json::to_value(running.counts()).unwrap_or_default();
-    say_line(format!("A simulated Active Directory answers at ldap://{}: {}", running.ldap_address(), words(&counts)));
-    let connector = write_connector(running, directory)?;
-    let state = directory.join("state");
-    say_line(format!(
-        "\n== The first run reads everything: muster sync {} --state {}",
-        connector.display(),
-        state.display()
-    ));
-    let out = directory.join("first.jsonl");
-    sync::sync(&arguments(&connector, &state, &out), false).await?;
-    say_line(format!("\nWhat it created stands in {}, a line of JSON each.", out.display()));
-    let changed = running.change(7, &ChangeCounts { rename_ou: 1, ..ChangeCounts::default() });
-    let renamed = changed.users.renamed.first().cloned();
-    say_line(
-        "\n== The directory changes: users are modified, disabled, renamed, moved, deleted, made; a department gets another name",
+    let serving = Serving::start(start).await?;
+    let connection = connection(&serving.hub, &lab).await?;
+    let profile = profile(&serving.hub, &connection).await?;
+    first_run(&serving.hub, &connection, &profile).await?;
+    lab.change(arguments.seed, &ChangeCounts { rename_ou: 1, ..ChangeCounts::default() });
+    say_line(json!({ "url": serving.url, "username": "admin", "password": password.reveal() }));
+    eprintln!(
+        "open {} and sign in as `admin` with that password; the directory has changed since the first run,",
+        serving.url
     );
-    let out = directory.join("second.jsonl");
-    sync::sync(&arguments(&connector, &state, &out), false).await?;
-    say_line(format!("\nThe second run read only what changed; it stands in {}.", out.display()));
-    say_line(
-        "\n== Deletions are invisible to a plain account: the sweep finds them, by asking for the keys of everything",
+    eprintln!(
+        "and the profile's schedule reads the changes within five minutes (or press \"Run now\"); interrupt to end"
     );
-    let mut sweep = arguments(&connector, &state, &directory.join("third.jsonl"));
-    sweep.sweep = true;
-    sync::sync(&sweep, false).await?;
-    let first = "inventory.source:(\"Microsoft Active Directory\") and user.status:DISABLED";
-    say_line(format!("\n== muster query '{first}' --sort user.lastSuccessfulLoginAt --descending --limit 5"));
-    let mut asked = asking(&state, first);
-    asked.sort = Some("user.lastSuccessfulLoginAt".to_owned());
-    asked.descending = true;
-    query::run(&asked, false).await?;
-    if let Some(guid) = renamed {
-        ask_history(&state, &guid, running).await?;
-    }
-    say_line("\n== muster doctor --digest: two stores with this digest hold the same");
-    doctor::run(&DoctorArguments { state: state.clone(), digest: true, run: None }, false).await?;
-    say_line(format!("\nTo go on by yourself: muster query '' --class group --state {}", state.display()));
+    until_told_to_end().await;
+    serving.stop().await;
+    lab.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the history and the groups of a user that was renamed.
-async fn ask_history(state: &Path, guid: &str, running: &RunningDirectory) -> Result<(), Failure> {
-    let truth = running.truth();
-    let found = truth
-        .iter()
-        .filter_map(|record| serde_json::to_value(record).ok())
-        .find(|record| record["objectGuid"] == guid || record["guid"] == guid);
-    let Some(sid) = found.as_ref().and_then(|record| record["objectSid"].as_str().or(record["sid"].as_str())) else {
-        return Ok(());
+/// The demo's password: made once in its directory, so that a second start has the same.
+fn password(directory: &Path) -> Result<Secret, Failure> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = directory.join("password");
+    let failed = |error: std::io::Error| {
+        Failure::failed(anyhow::Error::new(error).context(format!("keeping `{}`", path.display())))
     };
-    let text = format!("user.id:`{sid}`");
-    say_line(format!("\n== muster query '{text}' --format json --history --memberships"));
-    let mut asked = asking(state, &text);
-    asked.format = Format::Json;
-    asked.history = true;
-    asked.memberships = true;
-    query::run(&asked, false).await?;
-    Ok(())
+    if path.exists() {
+        return Ok(Secret::new(std::fs::read_to_string(&path).map_err(failed)?.trim().to_owned()));
+    }
+    let made = Secret::new(muster_web::Random::of_the_system().secret());
+    let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    file.write_all(made.reveal().as_bytes()).map_err(failed)?;
+    Ok(made)
 }
 
-fn words(counts: &Json) -> String {
-    let entries = counts.as_object().into_iter().flatten();
-    entries.map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
-}
-
-fn write_connector(running: &RunningDirectory, directory: &Path) -> Result<PathBuf, Failure> {
-    let banner = running.banner();
-    let text = |key: &str| banner[key].as_str().unwrap_or_default().to_owned();
-    let address = running.ldap_address();
-    let settings = format!(
-        "type = \"active_directory\"\nname = \"demo\"\n\n[authentication]\nhost = \"{}\"\nport = {}\nprotocol = \"ldap\"\nbindDn = '{}'\npassword = '{}'\n",
-        address.ip(),
-        address.port(),
-        text("bindDn"),
-        text("password"),
-    );
-    let path = directory.join("connector.toml");
-    std::fs::write(&path, settings)
-        .with_context(|| format!("writing `{}`", path.display()))
-        .map_err(Failure::failed)?;
-    Ok(path)
-}
-
-fn arguments(connector: &Path, state: &Path, out: &Path) -> SyncArguments {
-    SyncArguments {
-        connector: connector.to_path_buf(),
-        out: Some(out.to_path_buf()),
-        state: Some(state.to_path_buf()),
-        full: false,
-        sweep: false,
-        all: false,
-        release: false,
-        check: false,
+fn note(action: &'static str, object: &str, at: Instant) -> AuditLine {
+    AuditLine {
+        tenant: FIRST_TENANT,
+        at,
+        actor_kind: "operator",
+        actor: "muster demo".to_owned(),
+        action,
+        object_kind: "connector",
+        object: object.to_owned(),
+        detail: json!({}),
+        request: String::new(),
     }
 }
 
-fn asking(state: &Path, query: &str) -> QueryArguments {
-    QueryArguments {
-        query: query.to_owned(),
-        state: state.to_path_buf(),
-        class: None,
-        format: Format::Table,
-        sort: None,
-        descending: false,
-        limit: 5,
-        after: None,
-        exact: false,
-        facet: None,
-        history: false,
-        memberships: false,
-        provenance: false,
+fn sealed(keyring: &Keyring, password: &Secret) -> Result<SealedSecret, Failure> {
+    let tenant = FIRST_TENANT.to_string();
+    let place = Place { tenant: &tenant, owner: CONNECTOR, field: PASSWORD_FIELD };
+    let sealed = keyring.seal(&place, password, &mut rand::rng());
+    let sealed = sealed.map_err(|error| Failure::failed(anyhow::Error::new(error).context("sealing the password")))?;
+    Ok(SealedSecret { field: PASSWORD_FIELD.to_owned(), sealed })
+}
+
+/// The connector, made or led to where the directory answers this time.
+async fn connection(hub: &Hub, lab: &RunningDirectory) -> Result<ConnectionRow, Failure> {
+    let (banner, address, now) = (lab.banner(), lab.ldap_address(), hub.now());
+    let text = |key: &str| banner[key].as_str().unwrap_or_default().to_owned();
+    let settings = json!({ "authentication": {
+        "host": address.ip().to_string(), "port": address.port(), "protocol": "ldap", "bindDn": text("bindDn"),
+    }});
+    let secrets = [sealed(&hub.keyring, &Secret::new(text("password")))?];
+    let change = ConnectionChange {
+        name: "Demo directory",
+        description: "A simulated Active Directory on this machine.",
+        settings: &settings,
+        execution: "hub",
+        secrets: &secrets,
+        now,
+    };
+    let spec = active_directory::CONNECTOR.spec;
+    let made = match hub.store.connection(FIRST_TENANT, CONNECTOR).await? {
+        Some(before) => {
+            hub.store.change_connection(&before, &change, &note("connector.update", CONNECTOR, now)).await?
+        }
+        None => {
+            let kind = (spec.type_name, spec.source_name);
+            let audit = note("connector.create", CONNECTOR, now);
+            hub.store.add_connection(kind, (FIRST_TENANT, CONNECTOR), &change, &audit).await?
+        }
+    };
+    made.map_err(|refusal| Failure::failed(anyhow!("configuring the demo's connector: {refusal:?}")))
+}
+
+async fn profile(hub: &Hub, connection: &ConnectionRow) -> Result<ProfileRow, Failure> {
+    if let Some(profile) = hub.store.profile(FIRST_TENANT, PROFILE).await? {
+        return Ok(profile);
+    }
+    let now = hub.now();
+    let schedule = json!({ "type": "recurring", "every": 5, "unit": "minutes" });
+    let next_at = Schedule::from_json(&schedule).ok().and_then(|every| scheduler::next_start(&every, PROFILE, now));
+    let (maps, parameters) = (json!({}), json!({ "assets": "identities_with_posture" }));
+    let change = ProfileChange {
+        name: "All identities",
+        active: true,
+        maps: &maps,
+        parameters: &parameters,
+        schedule: Some(&schedule),
+        next_at,
+        now,
+    };
+    let place = (FIRST_TENANT, connection.id);
+    let made = hub.store.add_profile(place, PROFILE, &change, &note("profile.create", PROFILE, now)).await?;
+    made.map_err(|refusal| Failure::failed(anyhow!("configuring the demo's profile: {refusal:?}")))
+}
+
+/// Runs the profile once and waits for its end.
+async fn first_run(hub: &Hub, connection: &ConnectionRow, profile: &ProfileRow) -> Result<(), Failure> {
+    let uuid = hub.random.uuid();
+    let payload = json!({ "mode": "delta" });
+    let job = NewJob {
+        tenant: FIRST_TENANT,
+        uuid: &uuid,
+        kind: "run",
+        connector: connection.id,
+        profile: Some(profile.id),
+        payload: &payload,
+        exclusive: Some(format!("run:{}", profile.id)),
+        requested_by: "muster demo",
+        now: hub.now(),
+    };
+    let uuid = match hub.store.enqueue(&job, None).await? {
+        Enqueued::Added(_) => uuid,
+        Enqueued::Open(open) => open.uuid,
+    };
+    let ended = ended(&hub.store, &uuid).await?;
+    match ended.0.as_str() {
+        "complete" => Ok(()),
+        result => Err(Failure::failed(anyhow!("the demo's first run ended {result}: {}", ended.1))),
+    }
+}
+
+async fn ended(store: &Store, uuid: &str) -> Result<(String, String), Failure> {
+    loop {
+        let job = store.job(FIRST_TENANT, uuid).await?;
+        if let Some(result) = job.as_ref().and_then(|job| job.result.clone()) {
+            return Ok((result, job.and_then(|job| job.message).unwrap_or_default()));
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -9,6 +9,7 @@ mod failure;
 mod keys;
 mod lab;
 mod maps;
+mod metrics;
 mod output;
 mod progress;
 mod query;

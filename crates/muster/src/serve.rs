@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use crate::cli::ServeArguments;
 use crate::console::say_line;
 use crate::failure::Failure;
-use crate::keys;
+
 use crate::state::{self, State};
+use crate::{keys, metrics};
 
 const PASSWORD_VARIABLE: &str = "MUSTER_ADMIN_PASSWORD";
 /// How often the scheduler looks.
@@ -51,7 +52,6 @@ pub(crate) struct Serving {
 }
 
 /// What a hub is started with.
-#[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) listen: SocketAddr,
     pub(crate) data: Option<&'a Path>,
@@ -59,6 +59,8 @@ pub(crate) struct Start<'a> {
     /// Certificate and key.
     pub(crate) tls: Option<(&'a Path, &'a Path)>,
     pub(crate) workers: usize,
+    /// The first administrator's password; from the environment, where absent, else made.
+    pub(crate) password: Option<Secret>,
 }
 
 pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCode, Failure> {
@@ -72,6 +74,7 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
         database: arguments.database.as_ref(),
         tls,
         workers: arguments.workers,
+        password: None,
     };
     let serving = Serving::start(start).await?;
     if json {
@@ -92,7 +95,7 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
 }
 
 /// Returns at the first interrupt or request to end; the second ends the process at once.
-async fn until_told_to_end() {
+pub(crate) async fn until_told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {
@@ -125,7 +128,9 @@ impl Serving {
         let surroundings = (Arc::clone(&keyring), Arc::clone(&clock));
         let hub = Hub::new((store.clone(), offers), surroundings.0, surroundings.1, Random::of_the_system(), settings);
         let hub = Arc::new(hub);
-        let given = std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new);
+        let of_environment =
+            || std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new);
+        let given = start.password.clone().or_else(of_environment);
         let first = ensure_administrator(&hub, given).await.map_err(|problem| {
             Failure::usage(anyhow!(
                 "making the first administrator: {}",
@@ -138,7 +143,8 @@ impl Serving {
             First::Present | First::Made => None,
         };
         let handle = Handle::new();
-        let (url, serving) = listen(&start, muster_web::router(Arc::clone(&hub)), &handle).await?;
+        let router = metrics::around(muster_web::router(Arc::clone(&hub)), &store)?;
+        let (url, serving) = listen(&start, router, &handle).await?;
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             store: store.clone(),

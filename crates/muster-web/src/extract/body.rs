@@ -27,6 +27,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A body of JSON that may be left out: then it is its default.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_of_type(&request, "application/json");
+        let bytes = read(request, state).await?;
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => parse(&bytes).map(Self),
+            (false, false) => {
+                Err(Problem::new(Code::UnsupportedMediaType).remedy("send `Content-Type: application/json`"))
+            }
+        }
+    }
+}
+
 /// A form, as browsers and `POST /auth` send it.
 #[derive(Debug)]
 pub struct Form<T>(pub T);
@@ -81,6 +101,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         serde_json::from_slice(bytes).map_err(|error| invalid(format!("it is not JSON ({})", place(&error))))?;
     if holds_nul(&value) {
         return Err(invalid("a text holds a NUL character".to_owned()));
+    }
+    // Arrays would do for serde, field by field.
+    if !value.is_object() {
+        return Err(invalid("it is no object".to_owned()));
     }
     T::deserialize(value).map_err(|error| invalid(without_value(&error.to_string())))
 }
@@ -148,6 +172,7 @@ mod tests {
         assert_eq!(refused(r#"{"port":"canary"}"#), "a value is of another kind: expected u16");
         assert_eq!(refused(r#"{"port":"a, expected canary"}"#), "a value is of another kind: expected u16");
         assert_eq!(refused("{}"), "missing field `port`");
+        assert_eq!(refused("[1]"), "it is no object");
         assert_eq!(refused("{"), "it is not JSON (line 1, column 1)");
         assert_eq!(refused(r#"{"port":1,"x\u0000":2}"#), "a text holds a NUL character");
         assert_eq!(refused(&"[".repeat(100_000)), "it is nested deeper than 32");
