@@ -4,3 +4,4 @@
 #[allow(dead_code, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
 mod app;
 mod auth;
+mod console;

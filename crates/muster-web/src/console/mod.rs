@@ -1,0 +1,59 @@
+//! The console: pages for people, drawn on the server.
+//!
+//! ```text
+//! handler: Visitor or Steward → the store, or what the REST API asks of it → a typed view → html(page or part)
+//! a Problem → frame::Asked::answer → a page in the same frame; nobody signed in → the sign-in page
+//! ```
+//!
+//! *Is here*: views, their templates (`templates/console/`), their files (`assets/`). A page works without scripts;
+//! with them only the part that changes is fetched, from the same handler. *Is not here*: rules, which are `api`'s.
+//!
+//! *To extend*: a file with a view and its handlers, a template that extends `frame.html`, a line in [`router`].
+
+mod assets;
+mod connectors;
+mod frame;
+mod inventory;
+mod part;
+mod profiles;
+mod session;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::error::{Code, Problem};
+use crate::hub::Hub;
+
+pub(crate) use frame::Asked;
+
+/// All pages.
+pub(crate) fn router() -> Router<Arc<Hub>> {
+    Router::new()
+        .route("/", get(home))
+        .route("/console/", get(home))
+        .route("/console/sign-in", get(session::form).post(session::sign_in))
+        .route("/console/sign-out", post(session::sign_out))
+        .route("/console/theme", post(session::theme))
+        .merge(inventory_routes(&inventory::USERS))
+        .merge(inventory_routes(&inventory::GROUPS))
+        .route("/console/connectors", get(connectors::list))
+        .merge(assets::router())
+        .route("/console/{*rest}", get(async || Err::<(), _>(Problem::new(Code::NotFound))))
+}
+
+fn inventory_routes(kind: &'static inventory::Kind) -> Router<Arc<Hub>> {
+    let list = move |hub, visitor, query| inventory::list(kind, hub, visitor, query);
+    let facets = move |hub, visitor, query| inventory::facets(kind, hub, visitor, query);
+    let detail = move |hub, visitor, path| inventory::detail(kind, hub, visitor, path);
+    Router::new()
+        .route(kind.place, get(list))
+        .route(&format!("{}/facets", kind.place), get(facets))
+        .route(&format!("{}/{{id}}", kind.place), get(detail))
+}
+
+async fn home() -> Response {
+    frame::to("/console/users")
+}

@@ -1,0 +1,7 @@
+//! The console: every page that a test loads is also held to what all pages promise (see [`browser`]).
+
+pub(crate) mod browser;
+mod inventory;
+mod session;
+pub(crate) mod source;
+pub(crate) mod world;
