@@ -128,6 +128,10 @@ impl SeenKind {
     }
 }
 
+/// What [`run_row`] reads.
+pub(crate) const RUN_COLUMNS: &str = "id, connector, mode, machine, result, as_of, started_at, ended_at, origin, notes, \
+                                      machine_version, profile, job";
+
 fn state_of(text: &str) -> Result<RunResult, StoreError> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .map_err(|_| StoreError::Corrupt(format!("run result `{text}`")))
@@ -167,10 +171,7 @@ impl Store {
         more: Vec<Option<i64>>,
     ) -> Result<Vec<RunRow>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = format!(
-            "SELECT id, connector, mode, machine, result, as_of, started_at, ended_at, origin, notes, machine_version, \
-             profile, job FROM run WHERE tenant = $1 AND connector = $2 {tail}"
-        );
+        let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE tenant = $1 AND connector = $2 {tail}");
         let mut params = vec![connector.tenant.into(), connector.id.into()];
         params.extend(more.into_iter().map(Into::into));
         let rows = reader.conn().fetch("reading runs", sql, params).await?;
@@ -504,7 +505,7 @@ fn scope_row(row: &crate::sql::Row) -> Result<ScopeRow, StoreError> {
     })
 }
 
-fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
+pub(crate) fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
     let unreadable = |error: serde_json::Error| StoreError::Corrupt(format!("a run: {error}"));
     let version = row.int(10)?;
     if version != MACHINE_VERSION {

@@ -89,6 +89,10 @@ codes! {
     Locked = "locked", CONFLICT, "A default map is locked; clone it.";
     /// Nothing is held.
     NothingHeld = "nothing_held", CONFLICT, "Nothing is held that could be released.";
+    /// The profile does not run.
+    Inactive = "inactive", CONFLICT, "The profile is inactive.";
+    /// An agent runs it.
+    RunsElsewhere = "runs_elsewhere", CONFLICT, "The hub does not run this.";
     /// The body is too large.
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is too large.";
     /// The body is of another kind.

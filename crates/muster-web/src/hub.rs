@@ -6,9 +6,13 @@ use muster_core::clock::{Clock, Instant};
 use muster_core::connector::Offer;
 use muster_core::seal::Keyring;
 use muster_store::Store;
+use tokio::sync::Semaphore;
 
 use crate::auth::{Attempts, Passwords, SigningKey};
 use crate::random::Random;
+
+/// How many live streams are open at once.
+const STREAMS: usize = 64;
 
 /// How the hub's web behaves.
 #[derive(Debug, Clone)]
@@ -42,6 +46,7 @@ pub struct Hub {
     pub(crate) signing: SigningKey,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl Hub {
@@ -55,7 +60,18 @@ impl Hub {
     ) -> Self {
         let passwords = Passwords::new(settings.password_work);
         let signing = SigningKey::new(Arc::clone(&keyring));
-        Self { store, offers, keyring, clock, random, settings, signing, passwords, attempts: Attempts::default() }
+        Self {
+            store,
+            offers,
+            keyring,
+            clock,
+            random,
+            settings,
+            signing,
+            passwords,
+            attempts: Attempts::default(),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }
     }
 
     /// The time.

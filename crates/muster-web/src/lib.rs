@@ -22,6 +22,7 @@ pub mod extract;
 mod hub;
 mod layers;
 mod random;
+pub mod settings;
 
 use std::sync::Arc;
 

@@ -11,11 +11,39 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth;
 use crate::hub::Hub;
 
+mod clients;
+mod connector_types;
+mod connectors;
 mod document;
+mod inventory;
+mod jobs;
+mod live;
+mod map_trial;
+mod maps;
+mod names;
+mod page;
+mod plan;
+mod profiles;
+mod runs;
+mod state;
+mod tenant;
+mod text;
+mod users;
 
 /// All routes, and the document that describes them.
 pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {
-    let router = OpenApiRouter::with_openapi(document::head()).merge(auth::routes::router());
+    let router = OpenApiRouter::with_openapi(document::head())
+        .merge(auth::routes::router())
+        .merge(connector_types::router())
+        .merge(connectors::router())
+        .merge(profiles::router())
+        .merge(runs::router())
+        .merge(jobs::router())
+        .merge(maps::router())
+        .merge(users::router())
+        .merge(clients::router())
+        .merge(tenant::router())
+        .merge(inventory::router());
     router.split_for_parts()
 }
 

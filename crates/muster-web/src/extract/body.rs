@@ -27,6 +27,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A body of JSON that may be left out: then it is its default.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_of_type(&request, "application/json");
+        let bytes = read(request, state).await?;
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => parse(&bytes).map(Self),
+            (false, false) => {
+                Err(Problem::new(Code::UnsupportedMediaType).remedy("send `Content-Type: application/json`"))
+            }
+        }
+    }
+}
+
 /// A form, as browsers and `POST /auth` send it.
 #[derive(Debug)]
 pub struct Form<T>(pub T);

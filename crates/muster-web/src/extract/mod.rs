@@ -3,7 +3,7 @@
 mod body;
 mod parameters;
 
-pub use body::{Body, Form};
+pub use body::{Body, Form, OptionalBody};
 pub(crate) use body::{is_of_type, read};
 pub use parameters::{Path, Query};
 

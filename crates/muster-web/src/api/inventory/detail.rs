@@ -1,0 +1,200 @@
+//! One asset: its values and where each came from, its raw attributes, its history.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use data_encoding::BASE64;
+use muster_core::asset::Class;
+use muster_core::clock::Instant;
+use muster_core::map::{self, TransformMap};
+use muster_core::model::{AttributeKind, StreamModel};
+use muster_core::record::decode_values;
+use muster_core::value;
+use muster_store::{AssetRow, ConnectorRow, DocumentRow};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::asset::Asset;
+use super::find;
+use crate::api::names::Names;
+use crate::api::page::Paged;
+use crate::auth::{Principal, Viewer};
+use crate::error::{Code, Problem};
+use crate::extract::Path;
+use crate::hub::Hub;
+
+/// How deep a container's path is followed.
+const DEPTH: usize = 64;
+
+pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
+    OpenApiRouter::new()
+        .routes(routes!(user))
+        .routes(routes!(group))
+        .routes(routes!(user_history))
+        .routes(routes!(group_history))
+}
+
+/// An asset with all that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    #[serde(flatten)]
+    asset: Asset,
+    /// When the scope it lies in was last read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<String>,
+    /// When its presence was last proven, by a full reading or a sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_proven_at: Option<String>,
+    /// Its place at the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// The server that its volatile values came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_from: Option<String>,
+    /// Target → the map, its version, the attributes that decide the value, the functions they pass through.
+    #[schema(value_type = Object)]
+    provenance: Map<String, Value>,
+    /// Attribute → its values as the source said them; absent where they are no longer kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    raw: Option<Map<String, Value>>,
+}
+
+/// A user with all that is known of it.
+#[utoipa::path(
+    get, path = "/api/v1/inventory/users/{id}", tag = "inventory", operation_id = "getInventoryUser",
+    params(("id" = i64, Path, description = "Its id.")), responses((status = 200, description = "It.", body = Detail))
+)]
+async fn user(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, Path(id): Path<i64>) -> Result<Json<Detail>, Problem> {
+    detail((&hub, &who), Class::User, id).await
+}
+
+/// A group with all that is known of it.
+#[utoipa::path(
+    get, path = "/api/v1/inventory/groups/{id}", tag = "inventory", operation_id = "getInventoryGroup",
+    params(("id" = i64, Path, description = "Its id.")), responses((status = 200, description = "It.", body = Detail))
+)]
+async fn group(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, Path(id): Path<i64>) -> Result<Json<Detail>, Problem> {
+    detail((&hub, &who), Class::Group, id).await
+}
+
+async fn detail((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result<Json<Detail>, Problem> {
+    let row = find(hub, who.tenant, class, id).await?;
+    let document = hub.store.documents(&[row.id]).await?.pop().ok_or_else(|| Problem::new(Code::NotFound))?;
+    let connector = ConnectorRow { id: row.connector, tenant: who.tenant, name: String::new() };
+    let scopes = hub.store.scopes(&connector).await?;
+    let scope = scopes.into_iter().find(|scope| scope.id == document.scope);
+    let map = map_of(hub, who.tenant, &row).await?;
+    let provenance = map.as_ref().map(|map| provenance(&row, map)).unwrap_or_default();
+    let raw = map.as_ref().and_then(|map| raw(map.model(), &document));
+    let names = Names::of(hub, who.tenant).await?;
+    Ok(Json(Detail {
+        last_seen: scope.as_ref().and_then(|scope| scope.complete_at).map(Instant::to_rfc3339),
+        presence_proven_at: scope.and_then(|scope| scope.presence_proven_at).map(Instant::to_rfc3339),
+        path: path(hub, &row).await?,
+        read_from: row.origin.clone(),
+        provenance,
+        raw,
+        asset: Asset::of(&names, row),
+    }))
+}
+
+/// The map that made an asset.
+async fn map_of(hub: &Hub, tenant: i64, row: &AssetRow) -> Result<Option<TransformMap>, Problem> {
+    let Some((stream, text)) = hub.store.map_text(tenant, row.map).await? else { return Ok(None) };
+    let models = hub.offers.iter().filter_map(|offer| offer.model.stream(&stream));
+    Ok(models.filter_map(|model| map::compile(&text, model).ok()).next())
+}
+
+fn provenance(row: &AssetRow, map: &TransformMap) -> Map<String, Value> {
+    let document = json!({ "asset": row.document });
+    let filled = |target: &&str| target.split('.').try_fold(&document, |value, key| value.get(key)).is_some();
+    let known = map.targets().filter(filled).filter_map(|target| Some((target, map.provenance(target)?)));
+    known.map(|(target, provenance)| (target.to_owned(), json!(provenance))).collect()
+}
+
+/// The values of a record, decoded where that can be; else as text, else in base64.
+fn raw(model: &StreamModel, document: &DocumentRow) -> Option<Map<String, Value>> {
+    let content = document.raw.as_ref()?;
+    let mut found: Map<String, Value> = Map::new();
+    for (id, bytes) in decode_values(content).into_iter().chain(decode_values(&document.volatile)) {
+        let Some(attribute) = model.by_id(id).filter(|attribute| attribute.kind != AttributeKind::Secret) else {
+            continue;
+        };
+        let decoded = value::decode(attribute.value_type, bytes).ok().flatten().map(|value| value.to_json());
+        let shown = decoded.unwrap_or_else(|| match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => json!({ "base64": BASE64.encode(bytes) }),
+        });
+        let values = found.entry(attribute.name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(values) = values.as_array_mut() {
+            values.push(shown);
+        }
+    }
+    Some(found)
+}
+
+/// The name of an asset's place, composed of its containers' names.
+async fn path(hub: &Hub, row: &AssetRow) -> Result<Option<String>, Problem> {
+    let Some(name) = &row.relative_name else { return Ok(None) };
+    let mut parts = vec![name.clone()];
+    let mut container = row.container.clone();
+    while let Some(key) = container.take().filter(|_| parts.len() < DEPTH) {
+        let found = hub.store.containers(row.connector, &[key]).await?.pop();
+        let Some((_, above, name)) = found else { break };
+        parts.extend(name);
+        container = above;
+    }
+    Ok(Some(parts.join(",")))
+}
+
+/// An entry of a history: what the values were before.
+#[derive(Debug, Serialize, ToSchema)]
+struct Change {
+    /// When, as of the run.
+    at: String,
+    /// `source`, `map`, `time` or `operator`.
+    cause: String,
+    /// Path → the value before.
+    before: Value,
+}
+
+/// A user's history, newest first; 1,000 entries at most.
+#[utoipa::path(
+    get, path = "/api/v1/inventory/users/{id}/history", tag = "inventory", operation_id = "getInventoryUserHistory",
+    params(("id" = i64, Path, description = "Its id.")),
+    responses((status = 200, description = "Its history.", body = Paged<Change>))
+)]
+async fn user_history(
+    State(hub): State<Arc<Hub>>,
+    Viewer(who): Viewer,
+    Path(id): Path<i64>,
+) -> Result<Json<Paged<Change>>, Problem> {
+    history((&hub, &who), Class::User, id).await
+}
+
+/// A group's history, newest first; 1,000 entries at most.
+#[utoipa::path(
+    get, path = "/api/v1/inventory/groups/{id}/history", tag = "inventory", operation_id = "getInventoryGroupHistory",
+    params(("id" = i64, Path, description = "Its id.")),
+    responses((status = 200, description = "Its history.", body = Paged<Change>))
+)]
+async fn group_history(
+    State(hub): State<Arc<Hub>>,
+    Viewer(who): Viewer,
+    Path(id): Path<i64>,
+) -> Result<Json<Paged<Change>>, Problem> {
+    history((&hub, &who), Class::Group, id).await
+}
+
+async fn history((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result<Json<Paged<Change>>, Problem> {
+    let row = find(hub, who.tenant, class, id).await?;
+    let changes = hub.store.history(who.tenant, row.id).await?.into_iter();
+    let items = changes.map(|change| Change { at: change.at.to_rfc3339(), cause: change.cause, before: change.before });
+    Ok(Json(Paged { items: items.collect(), next_cursor: None }))
+}

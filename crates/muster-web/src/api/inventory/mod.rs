@@ -1,0 +1,34 @@
+//! The inventory: users and groups, the roles derived from them, sources, dead letters.
+//!
+//! Users and groups are two lists of one kind: a handler each, one function behind both.
+
+mod asset;
+mod detail;
+mod list;
+mod members;
+mod roles;
+mod sources;
+
+use std::sync::Arc;
+
+use muster_core::asset::Class;
+use muster_store::AssetRow;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::{Code, Problem};
+use crate::hub::Hub;
+
+pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
+    OpenApiRouter::new()
+        .merge(list::router())
+        .merge(detail::router())
+        .merge(members::router())
+        .merge(roles::router())
+        .merge(sources::router())
+}
+
+/// The asset of that id, if it is of that class.
+async fn find(hub: &Hub, tenant: i64, class: Class, id: i64) -> Result<AssetRow, Problem> {
+    let row = hub.store.assets(tenant, &[id]).await?.pop();
+    row.filter(|row| row.class == class.word()).ok_or_else(|| Problem::new(Code::NotFound))
+}

@@ -1,0 +1,237 @@
+//! Profiles: how a connector runs, and when.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use muster_core::clock::Instant;
+use muster_core::schedule::Schedule;
+use muster_store::hub::{ConnectionRow, ProfileChange, ProfileRow};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::page::{IfMatch, Paged, etag};
+use super::state::{self, State as RunState};
+use super::{connectors, plan, text};
+use crate::auth::{Manager, Viewer};
+use crate::error::{Code, Problem};
+use crate::extract::{Body, Path};
+use crate::hub::Hub;
+
+pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(preview_schedule))
+        .routes(routes!(get, update, delete))
+}
+
+/// How a connector runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Profile {
+    id: String,
+    connector_id: String,
+    name: String,
+    /// Whether it runs.
+    active: bool,
+    /// Stream → `default` or the id of a map.
+    transform_maps: Value,
+    /// The fields of section `profile` of the connector's type.
+    parameters: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run_at: Option<String>,
+    #[serde(flatten)]
+    state: RunState,
+    version: i64,
+    created_at: String,
+    updated_at: String,
+}
+
+/// What a profile is made of, or changed to.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ProfileBody {
+    pub(super) name: String,
+    /// `true`, where absent.
+    pub(super) active: Option<bool>,
+    /// Stream → `default` or the id of a map; streams that are absent use their default.
+    #[schema(value_type = Option<Object>)]
+    pub(super) transform_maps: Option<Map<String, Value>>,
+    /// The fields of section `profile` of the connector's type.
+    #[schema(value_type = Option<Object>)]
+    pub(super) parameters: Option<Map<String, Value>>,
+    /// When it runs; without one, when asked.
+    #[schema(value_type = Option<Object>)]
+    pub(super) schedule: Option<Value>,
+    /// The version that the change was made from; `If-Match` says the same.
+    version: Option<i64>,
+}
+
+/// The profile of that public id.
+pub(crate) async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<ProfileRow, Problem> {
+    hub.store.profile(tenant, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The connector of a profile.
+pub(crate) async fn connector_of(hub: &Hub, profile: &ProfileRow) -> Result<ConnectionRow, Problem> {
+    let found = hub.store.connection_of(profile.tenant, profile.connector).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn show(hub: &Hub, connector: &ConnectionRow, row: ProfileRow) -> Result<Profile, Problem> {
+    Ok(Profile {
+        state: state::of_profile(hub, &row).await?,
+        id: row.uuid,
+        connector_id: connector.uuid.clone(),
+        name: row.name,
+        active: row.active,
+        transform_maps: row.maps,
+        parameters: row.parameters,
+        schedule: row.schedule,
+        next_run_at: row.next_at.map(Instant::to_rfc3339),
+        version: row.version,
+        created_at: row.created_at.to_rfc3339(),
+        updated_at: row.updated_at.to_rfc3339(),
+    })
+}
+
+fn told(change: &ProfileChange<'_>) -> Value {
+    json!({
+        "name": change.name, "active": change.active, "transformMaps": change.maps,
+        "parameters": change.parameters, "schedule": change.schedule,
+    })
+}
+
+/// The profiles of a connector.
+#[utoipa::path(
+    get, path = "/api/v1/connectors/{id}/profiles", tag = "profiles", operation_id = "listProfiles",
+    params(("id" = String, Path, description = "The connector's id.")),
+    responses((status = 200, description = "All of them.", body = Paged<Profile>))
+)]
+async fn list(
+    State(hub): State<Arc<Hub>>,
+    Viewer(who): Viewer,
+    Path(id): Path<String>,
+) -> Result<Json<Paged<Profile>>, Problem> {
+    let connector = connectors::find(&hub, who.tenant, &id).await?;
+    let mut items = Vec::new();
+    for row in hub.store.profiles(who.tenant, connector.id).await? {
+        items.push(show(&hub, &connector, row).await?);
+    }
+    Ok(Json(Paged { items, next_cursor: None }))
+}
+
+/// Adds a profile to a connector. What it would read may not overlap what another active one reads.
+#[utoipa::path(
+    post, path = "/api/v1/connectors/{id}/profiles", tag = "profiles", operation_id = "createProfile",
+    params(("id" = String, Path, description = "The connector's id.")), request_body = ProfileBody,
+    responses((status = 201, description = "It.", body = Profile))
+)]
+async fn create(
+    State(hub): State<Arc<Hub>>,
+    (Manager(who), Path(id)): (Manager, Path<String>),
+    Body(given): Body<ProfileBody>,
+) -> Result<Response, Problem> {
+    let connector = connectors::find(&hub, who.tenant, &id).await?;
+    let name = text::name("name", &given.name)?;
+    let plan = plan::of(&hub, &connector, None, &given).await?;
+    let uuid = hub.random.uuid();
+    let change = plan.change(&name, hub.now());
+    let audit = who.audit(&hub, "profile.create", ("profile", &uuid), told(&change));
+    let row = hub.store.add_profile((who.tenant, connector.id), &uuid, &change, &audit).await??;
+    let version = row.version;
+    Ok((StatusCode::CREATED, etag(version), Json(show(&hub, &connector, row).await?)).into_response())
+}
+
+/// A profile.
+#[utoipa::path(
+    get, path = "/api/v1/profiles/{id}", tag = "profiles", operation_id = "getProfile",
+    params(("id" = String, Path, description = "Its id.")), responses((status = 200, description = "It.", body = Profile))
+)]
+async fn get(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, Path(id): Path<String>) -> Result<Response, Problem> {
+    let row = find(&hub, who.tenant, &id).await?;
+    let (version, connector) = (row.version, connector_of(&hub, &row).await?);
+    Ok((etag(version), Json(show(&hub, &connector, row).await?)).into_response())
+}
+
+/// Changes a profile: what is absent is as if it were new.
+#[utoipa::path(
+    put, path = "/api/v1/profiles/{id}", tag = "profiles", operation_id = "updateProfile", request_body = ProfileBody,
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, description = "It, as it is now.", body = Profile))
+)]
+async fn update(
+    State(hub): State<Arc<Hub>>,
+    (Manager(who), Path(id), matching): (Manager, Path<String>, IfMatch),
+    Body(given): Body<ProfileBody>,
+) -> Result<Response, Problem> {
+    let before = find(&hub, who.tenant, &id).await?;
+    matching.check(given.version, before.version)?;
+    let connector = connector_of(&hub, &before).await?;
+    let name = text::name("name", &given.name)?;
+    let plan = plan::of(&hub, &connector, Some(&before), &given).await?;
+    let change = plan.change(&name, hub.now());
+    let detail = json!({ "before": { "name": before.name, "active": before.active, "parameters": before.parameters }, "after": told(&change) });
+    let audit = who.audit(&hub, "profile.update", ("profile", &before.uuid), detail);
+    let row = hub.store.change_profile(&before, &change, &audit).await??;
+    let version = row.version;
+    Ok((etag(version), Json(show(&hub, &connector, row).await?)).into_response())
+}
+
+/// Removes a profile. What it brought stays until another full reading retires it.
+#[utoipa::path(
+    delete, path = "/api/v1/profiles/{id}", tag = "profiles", operation_id = "deleteProfile",
+    params(("id" = String, Path, description = "Its id.")), responses((status = 204, description = "It is gone."))
+)]
+async fn delete(
+    State(hub): State<Arc<Hub>>,
+    Manager(who): Manager,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let row = find(&hub, who.tenant, &id).await?;
+    let audit = who.audit(&hub, "profile.delete", ("profile", &row.uuid), json!({ "name": row.name }));
+    hub.store.remove_profile(&row, &audit).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ScheduleBody {
+    #[schema(value_type = Object)]
+    schedule: Value,
+}
+
+/// The next times of a schedule.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Upcoming {
+    /// The next five, in UTC; none for a schedule that never runs again.
+    upcoming: Vec<String>,
+    zone: String,
+}
+
+/// Shows when a schedule would run, before it is saved.
+#[utoipa::path(
+    post, path = "/api/v1/profiles/preview-schedule", tag = "profiles", operation_id = "previewSchedule",
+    request_body = ScheduleBody, responses((status = 200, description = "Its next times.", body = Upcoming))
+)]
+async fn preview_schedule(
+    State(hub): State<Arc<Hub>>,
+    _: Viewer,
+    Body(given): Body<ScheduleBody>,
+) -> Result<Json<Upcoming>, Problem> {
+    let schedule = plan::schedule(&given.schedule)?;
+    let upcoming = schedule.upcoming(hub.now(), 5).into_iter().map(Instant::to_rfc3339).collect();
+    Ok(Json(Upcoming { upcoming, zone: zone(&schedule) }))
+}
+
+fn zone(schedule: &Schedule) -> String {
+    schedule.to_json()["zone"].as_str().unwrap_or("UTC").to_owned()
+}
