@@ -53,7 +53,11 @@ pub fn split(offer: &Offer, given: &Sections) -> Result<Split, Problem> {
                 Value::Null => {}
                 kept if *kept == json!({ "set": true }) || *kept == json!({ "set": false }) => {}
                 _ => {
-                    return Err(setting(&field, "it is no text", "give the secret as text, or leave it out to keep it"));
+                    return Err(setting(
+                        &field,
+                        "it is no text",
+                        "give the secret as text, or leave it out to keep it",
+                    ));
                 }
             }
         }
