@@ -11,12 +11,18 @@
 //! *To extend*: a file with a view and its handlers, a template that extends `frame.html`, a line in [`router`].
 
 mod assets;
+mod connector_form;
 mod connectors;
+mod form;
 mod frame;
 mod inventory;
 mod part;
+mod profile_form;
 mod profiles;
+mod runs;
+mod schedule;
 mod session;
+mod sources;
 
 use std::sync::Arc;
 
@@ -39,7 +45,11 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/console/theme", post(session::theme))
         .merge(inventory_routes(&inventory::USERS))
         .merge(inventory_routes(&inventory::GROUPS))
-        .route("/console/connectors", get(connectors::list))
+        .merge(connector_routes())
+        .route("/console/sources", get(sources::list))
+        .route("/console/runs", get(runs::list))
+        .route("/console/runs/{id}", get(runs::detail))
+        .route("/console/runs/{id}/cancel", post(runs::cancel))
         .merge(assets::router())
         .route("/console/{*rest}", get(async || Err::<(), _>(Problem::new(Code::NotFound))))
 }
@@ -54,6 +64,25 @@ fn inventory_routes(kind: &'static inventory::Kind) -> Router<Arc<Hub>> {
         .route(&format!("{}/{{id}}", kind.place), get(detail))
 }
 
+fn connector_routes() -> Router<Arc<Hub>> {
+    use connector_form as form;
+    Router::new()
+        .route("/console/connectors", get(connectors::list))
+        .route("/console/connectors/new", get(form::types))
+        .route("/console/connectors/new/{type}", get(form::new).post(form::create))
+        .route("/console/connectors/{id}", get(connectors::detail))
+        .route("/console/connectors/{id}/edit", get(form::edit).post(form::update))
+        .route("/console/connectors/{id}/delete", get(form::confirm_delete).post(form::delete))
+        .route("/console/connectors/{id}/test", post(form::test))
+        .route("/console/connectors/{id}/profiles/new", get(profile_form::new).post(profile_form::create))
+        .route("/console/profiles/{id}", get(profiles::detail))
+        .route("/console/profiles/{id}/edit", get(profile_form::edit).post(profile_form::update))
+        .route("/console/profiles/{id}/run", post(profiles::run))
+        .route("/console/profiles/{id}/release", get(profiles::confirm_release).post(profiles::release))
+        .route("/console/profiles/{id}/delete", get(profiles::confirm_delete).post(profiles::delete))
+        .route("/console/schedule", get(schedule::preview))
+}
+
 async fn home() -> Response {
-    frame::to("/console/users")
+    frame::to("/console/sources")
 }

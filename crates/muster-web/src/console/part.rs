@@ -52,7 +52,7 @@ impl When {
         }
     }
 
-    fn exact(&self) -> String {
+    pub(super) fn exact(&self) -> String {
         let text = self.at.to_rfc3339();
         match (text.get(..10), text.get(11..19)) {
             (Some(date), Some(time)) => format!("{date} {time} UTC"),

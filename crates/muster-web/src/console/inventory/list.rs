@@ -16,6 +16,7 @@ use muster_store::search::{Counting, Page, PageKey, Sort, View};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Shown, field, name, place};
+use crate::api::names::Names;
 use crate::console::frame::{Frame, Visitor, html};
 use crate::console::part::{Badge, Number, address};
 use crate::error::{Code, Problem};
@@ -236,7 +237,7 @@ async fn fill(hub: &Hub, visitor: &Visitor, page: &mut ListPage) -> Result<(), P
 async fn rows(hub: &Hub, visitor: &Visitor, kind: &'static Kind, ids: &[i64]) -> Result<Vec<Row>, Problem> {
     let mut assets: HashMap<i64, AssetRow> =
         hub.store.assets(visitor.tenant(), ids).await?.into_iter().map(|asset| (asset.id, asset)).collect();
-    let connectors = crate::console::connectors::names(hub, visitor.tenant()).await?;
+    let connectors = Names::of(hub, visitor.tenant()).await?;
     let row = |asset: AssetRow| {
         let detail = asset.document["assetDetail"].as_object();
         let value = |token: &str| {
@@ -247,7 +248,7 @@ async fn rows(hub: &Hub, visitor: &Visitor, kind: &'static Kind, ids: &[i64]) ->
             href: place(&asset.class, asset.id).unwrap_or_default(),
             name: name(&asset.document, &asset.source_key),
             values: kind.columns[1..].iter().map(|(_, token)| value(token).unwrap_or(Shown::Nothing)).collect(),
-            source: connectors.get(&asset.connector).cloned().unwrap_or_else(|| "removed connector".to_owned()),
+            source: connectors.connector(asset.connector).map(|label| label.name.clone()).unwrap_or_default(),
             presence: Badge::presence(asset.status),
         }
     };
