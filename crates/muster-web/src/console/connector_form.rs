@@ -171,9 +171,7 @@ pub(super) async fn update(
         version: given.text("version").parse().ok(),
     };
     let changed = match update.version {
-        Some(version) if version == row.version => {
-            connectors::change((&hub, &visitor.principal), &row, &update).await
-        }
+        Some(version) if version == row.version => connectors::change((&hub, &visitor.principal), &row, &update).await,
         _ => Err(Problem::new(Code::VersionConflict)
             .detail("somebody saved it after this form was opened")
             .remedy("open the form again")),

@@ -127,7 +127,11 @@ fn field(spec: &FieldSpec, prefix: &str, from: From<'_>, wrong: Option<&Wrong>) 
         "text" if spec.help.contains("as a list") => "lines",
         kind => kind,
     };
-    let help = if kind == "lines" { spec.help.replace("Several as a list.", "Several: one a line.") } else { spec.help.to_owned() };
+    let help = if kind == "lines" {
+        spec.help.replace("Several as a list.", "Several: one a line.")
+    } else {
+        spec.help.to_owned()
+    };
     let is_set = is_secret && kept["set"] == true;
     Field { name, label: spec.label, kind, help, required: spec.required, value, is_set, choices, wrong }
 }

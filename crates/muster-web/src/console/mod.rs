@@ -10,7 +10,10 @@
 //!
 //! *To extend*: a file with a view and its handlers, a template that extends `frame.html`, a line in [`router`].
 
+mod accounts;
 mod assets;
+mod audit;
+mod clients;
 mod connector_form;
 mod connectors;
 mod form;
@@ -45,7 +48,17 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/console/theme", post(session::theme))
         .merge(inventory_routes(&inventory::USERS))
         .merge(inventory_routes(&inventory::GROUPS))
+        .route("/console/roles", get(inventory::roles))
+        .route(
+            "/console/roles/{id}",
+            get(|hub, visitor, path| inventory::detail(&inventory::ROLES, hub, visitor, path)),
+        )
         .merge(connector_routes())
+        .route("/console/accounts", get(accounts::list).post(accounts::create))
+        .route("/console/accounts/{id}", get(accounts::detail).post(accounts::update))
+        .route("/console/clients", get(clients::list).post(clients::create))
+        .route("/console/clients/{id}/revoke", get(clients::confirm_revoke).post(clients::revoke))
+        .route("/console/audit", get(audit::list))
         .route("/console/sources", get(sources::list))
         .route("/console/runs", get(runs::list))
         .route("/console/runs/{id}", get(runs::detail))

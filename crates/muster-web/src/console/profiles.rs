@@ -114,7 +114,10 @@ async fn maps(hub: &Hub, connector: &ConnectionRow, row: &ProfileRow) -> Result<
             None | Some("default") => "default".to_owned(),
             Some(id) => {
                 let own = hub.store.own_map(row.tenant, id).await?;
-                own.map_or_else(|| "a map that is gone".to_owned(), |own| format!("{}, version {}", own.name, own.version))
+                own.map_or_else(
+                    || "a map that is gone".to_owned(),
+                    |own| format!("{}, version {}", own.name, own.version),
+                )
             }
         };
         maps.push((stream.name.clone(), name));

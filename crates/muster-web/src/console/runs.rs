@@ -76,7 +76,9 @@ pub(super) async fn lines(hub: &Hub, visitor: &Visitor, jobs: Vec<JobRow>) -> Re
             href: format!("/console/runs/{}", job.uuid),
             what: what(&job),
             connector: label.map(|label| label.name.clone()).unwrap_or_default(),
-            connector_href: label.filter(|label| !label.removed).map(|label| format!("/console/connectors/{}", label.uuid)),
+            connector_href: label
+                .filter(|label| !label.removed)
+                .map(|label| format!("/console/connectors/{}", label.uuid)),
             badge: badge(&job),
             asked: visitor.when(job.created_at),
             asked_by: job.requested_by,
@@ -127,9 +129,8 @@ struct Scope {
 }
 
 /// The heads of the columns of counters, in their order.
-const COUNTERS: [&str; 10] = [
-    "Received", "Created", "Updated", "Refreshed", "Unchanged", "Reappeared", "Gone", "Held", "Rejected", "Calls",
-];
+const COUNTERS: [&str; 10] =
+    ["Received", "Created", "Updated", "Refreshed", "Unchanged", "Reappeared", "Gone", "Held", "Rejected", "Calls"];
 
 fn counters(counters: &Counters) -> Vec<Number> {
     let one = counters;

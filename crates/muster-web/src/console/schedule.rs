@@ -144,7 +144,11 @@ pub(super) fn in_words(schedule: Option<&Value>) -> String {
         _ => {
             let every = kept["every"].as_u64().unwrap_or(1);
             let unit = text("unit");
-            let often = if every == 1 { format!("every {}", unit.trim_end_matches('s')) } else { format!("every {every} {unit}") };
+            let often = if every == 1 {
+                format!("every {}", unit.trim_end_matches('s'))
+            } else {
+                format!("every {every} {unit}")
+            };
             let days: Vec<&str> = kept["weekdays"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let mut words = often;
             if !days.is_empty() {

@@ -16,6 +16,7 @@ use super::history::{Entry, timeline};
 use super::members::{Circle, members, owners};
 use super::raw::{RawAttribute, origins, raw_attributes};
 use super::{Kind, Shown, label, name};
+use crate::api::inventory::roles::ids;
 use crate::console::frame::{Frame, Visitor, html};
 use crate::console::part::{Badge, When};
 use crate::console::profiles::collects_posture;
@@ -85,6 +86,9 @@ pub(in crate::console) async fn detail(
 ) -> Result<Response, Problem> {
     let found = hub.store.assets(visitor.tenant(), &[id]).await?.into_iter().next();
     let asset = found.filter(|asset| asset.class == kind.class.word()).ok_or_else(|| Problem::new(Code::NotFound))?;
+    if kind.is_derived() && !ids(&hub, visitor.tenant()).await?.0.contains(&id) {
+        return Err(Problem::new(Code::NotFound));
+    }
     let around = Around::of(&hub, visitor.tenant(), &asset).await?;
     let profiles = match &around.connection {
         Some(connection) => hub.store.profiles(visitor.tenant(), connection.id).await?,

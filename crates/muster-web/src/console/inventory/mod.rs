@@ -5,6 +5,7 @@ mod history;
 mod list;
 mod members;
 mod raw;
+mod roles;
 
 use muster_core::asset::Class;
 use muster_core::asset::schema::{self, Field, FieldType};
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 pub(super) use detail::detail;
 pub(super) use list::{facets, list};
+pub(super) use roles::roles;
 
 use super::frame::Visitor;
 use super::part::{Badge, Number, When};
@@ -65,7 +67,23 @@ pub(super) static GROUPS: Kind = Kind {
     example: "type:Security and visibility:UNIVERSAL",
 };
 
+/// Privileged groups, as roles. They have a list of their own.
+pub(super) static ROLES: Kind = Kind {
+    class: Class::Group,
+    place: "/console/roles",
+    title: "Roles",
+    one: "role",
+    columns: &[],
+    facets: &[],
+    example: "",
+};
+
 impl Kind {
+    /// Whether it is drawn from another class.
+    pub(super) fn is_derived(&self) -> bool {
+        self.place == ROLES.place
+    }
+
     /// The kind of a class that has pages.
     pub(super) fn of(class: &str) -> Option<&'static Self> {
         [&USERS, &GROUPS].into_iter().find(|kind| kind.class.word() == class)
