@@ -127,13 +127,18 @@ fn field(spec: &FieldSpec, prefix: &str, from: From<'_>, wrong: Option<&Wrong>) 
         "text" if spec.help.contains("as a list") => "lines",
         kind => kind,
     };
-    let help = if kind == "lines" {
-        spec.help.replace("Several as a list.", "Several: one a line.")
-    } else {
-        spec.help.to_owned()
-    };
+    let help = help(spec, kind);
     let is_set = is_secret && kept["set"] == true;
     Field { name, label: spec.label, kind, help, required: spec.required, value, is_set, choices, wrong }
+}
+
+/// The help of a field; that of a choice only lists what the choice shows.
+fn help(spec: &FieldSpec, kind: &str) -> String {
+    match kind {
+        "choice" => String::new(),
+        "lines" => spec.help.replace("Several as a list.", "Several: one a line."),
+        _ => spec.help.to_owned(),
+    }
 }
 
 fn shown(value: &Value) -> String {

@@ -177,7 +177,7 @@ impl Badge {
             Tone::Warn => "!",
             Tone::Bad => "✕",
             Tone::Busy => "↻",
-            Tone::Plain => "–",
+            Tone::Plain => "•",
         }
     }
 }

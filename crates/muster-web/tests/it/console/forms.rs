@@ -131,14 +131,14 @@ async fn profile_is_made_run_and_changed() {
         assert_eq!(kept["schedule"]["weekdays"], json!(["monday", "friday"]));
         let job = browser.submit(&format!("{place_of}/run"), &[("mode", "full")]).await;
         let job = place(&job).to_owned();
-        assert!(words(&browser.page(&job).await).contains("Full run of Head office – waiting"));
+        assert!(words(&browser.page(&job).await).contains("Full run of Head office • waiting"));
         assert_eq!(
             place(&browser.submit(&format!("{place_of}/run"), &[("mode", "delta")]).await),
             job,
             "one at a time"
         );
         assert_eq!(place(&browser.submit(&format!("{job}/cancel"), &[]).await), job);
-        assert!(words(&browser.page(&job).await).contains("– cancelled"));
+        assert!(words(&browser.page(&job).await).contains("• cancelled"));
         let edit = format!("{place_of}/edit");
         let form = browser.page(&edit).await;
         assert!(form.contains("value=\"friday\" checked") && !form.contains("value=\"sunday\" checked"));

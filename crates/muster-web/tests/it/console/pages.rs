@@ -144,10 +144,10 @@ async fn sources_and_connectors_tell_counts_results_and_proof() {
         assert!(after.contains("✓ complete") && after.contains("users 4 0 0 groups 4 0 0"), "{after}");
         assert!(after.contains("Presence last proven in full just now ."), "{after}");
         let list = words(&browser.page("/console/connectors").await);
-        assert!(list.contains("Head office Microsoft Active Directory – Processed ✓ complete just now"), "{list}");
+        assert!(list.contains("Head office Microsoft Active Directory • Processed ✓ complete just now"), "{list}");
         let detail = words(&browser.page(&format!("/console/connectors/{}", world.connection.uuid)).await);
         assert!(detail.contains("The &#60;directory&#62; of the head office"), "{detail}");
-        assert!(detail.contains("Nightly Active – Processed ✓ complete only when asked"), "{detail}");
+        assert!(detail.contains("Nightly Active • Processed ✓ complete only when asked"), "{detail}");
         assert!(detail.contains("Full run Head office ✓ complete"), "{detail}");
     })
     .await;
