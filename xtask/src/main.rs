@@ -14,6 +14,7 @@ mod measure;
 mod new_connector;
 mod quick;
 mod shell;
+mod soak;
 mod steps;
 mod test;
 
@@ -36,11 +37,16 @@ usage: cargo xtask <verb> [options]
                            Without root the domain controller cannot run: the rest runs, and it ends in failure unless
                            `--without samba` says that this is meant
   bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a
-                           table for docs/benchmarks.md
-      --lab samba|scale|both   which lab (default: scale)
-      --users N                its size (default: 20000 on samba, 200000 on scale)
+                           table for docs/benchmarks.md: first full, full again, sweep, delta of 100 changes
+      --lab samba|scale|simulated|all
+                               which lab (default: scale; `simulated` is `muster lab directory`)
+      --users N                its size (default: 20000 on samba, 200000 on the others)
       --runs K                 pairs of each kind (default: 3)
       --muster PATH            a binary to measure (default: builds `muster` in release)
+  soak [options]           what finds rare faults by going on for long: random input to the wire reader and the
+                           decoders, property tests with ever new cases, and syncs killed at any point
+      --seconds N              for each of the random ones (default: 600)
+      --kills N                (default: 1000)
   deps                     the crate arrows, banned packages and licences
   gen [--check]            writes the generated files; with --check only says which are stale
   new-connector NAME       lays out the folder of a new connector and its changelog fragment
@@ -74,6 +80,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["quick"] => quick::run(&shell),
         ["test", options @ ..] => test::run(&shell, options),
         ["bench", options @ ..] => bench::run(&shell, options),
+        ["soak", options @ ..] => soak::run(&shell, options),
         ["deps"] => deps::run(&shell),
         ["gen"] => generate::run(&shell, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&shell, generate::Mode::Check),

@@ -14,6 +14,8 @@ pub(crate) struct Cost {
     pub(crate) system: f64,
     /// Highest resident set, in MiB; of several commands the highest.
     pub(crate) peak: f64,
+    /// What it read from the source, in MiB, where it says so.
+    pub(crate) traffic: f64,
 }
 
 impl Cost {
@@ -23,6 +25,7 @@ impl Cost {
             user: self.user + other.user,
             system: self.system + other.system,
             peak: self.peak.max(other.peak),
+            traffic: self.traffic + other.traffic,
         }
     }
 }
@@ -56,7 +59,7 @@ pub(crate) fn time(command: &Command, log: &Path) -> Result<Cost> {
 fn parse(wall: f64, text: &str) -> Option<Cost> {
     let mut figures = text.lines().last()?.split_whitespace().map(str::parse::<f64>);
     let (user, system, kibibytes) = (figures.next()?.ok()?, figures.next()?.ok()?, figures.next()?.ok()?);
-    figures.next().is_none().then_some(Cost { wall, user, system, peak: kibibytes / 1024.0 })
+    figures.next().is_none().then_some(Cost { wall, user, system, peak: kibibytes / 1024.0, traffic: 0.0 })
 }
 
 /// The median of each figure by itself; zero of nothing.
@@ -76,6 +79,35 @@ pub(crate) fn median(costs: &[Cost]) -> Cost {
         user: of(|cost| cost.user),
         system: of(|cost| cost.system),
         peak: of(|cost| cost.peak),
+        traffic: of(|cost| cost.traffic),
+    }
+}
+
+/// What the subject may take at the most.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Bar {
+    Unset,
+    /// So many times the reference's wall clock.
+    Times(f64),
+    /// A share of the reference's wall clock, and so many seconds.
+    TimesAndSeconds(f64, f64),
+    /// So many seconds.
+    Seconds(f64),
+}
+
+impl Bar {
+    /// The bar in words, and whether it was met.
+    fn judge(self, reference: f64, subject: f64) -> String {
+        let (words, limit) = match self {
+            Self::Unset => return String::new(),
+            Self::Times(times) => (format!("{times} ×"), times * reference),
+            Self::TimesAndSeconds(times, seconds) => {
+                let limit = times * reference + seconds;
+                (format!("{times} × + {seconds} s = {limit:.2} s"), limit)
+            }
+            Self::Seconds(seconds) => (format!("{seconds} s"), seconds),
+        };
+        format!("≤ {words}: {}", if subject <= limit { "met" } else { "**missed**" })
     }
 }
 
@@ -85,25 +117,31 @@ pub(crate) struct Pairs {
     /// Absent where there is nothing to compare with.
     pub(crate) reference: Option<(String, Vec<Cost>)>,
     pub(crate) subject: Vec<Cost>,
+    pub(crate) bar: Bar,
 }
 
-/// A Markdown table: a line for the reference's median, one for the subject's with the ratio of the walls.
+/// A Markdown table: a line for the reference's median, one for the subject's with the ratio of the walls and the bar.
 pub(crate) fn table(pairs: &[Pairs]) -> String {
-    let mut table =
-        "| what | wall s | user s | system s | peak MiB | × wall |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
-    let mut row = |name: &str, cost: Cost, ratio: &str| {
-        let Cost { wall, user, system, peak } = cost;
-        table.push_str(&format!("| {name} | {wall:.2} | {user:.2} | {system:.2} | {peak:.0} | {ratio} |\n"));
+    let mut table = "| what | wall s | user s | system s | peak MiB | MiB read | × wall | bar |\n\
+                     | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    let mut row = |name: &str, cost: Cost, ratio: &str, bar: &str| {
+        let Cost { wall, user, system, peak, traffic } = cost;
+        let traffic = if traffic > 0.0 { format!("{traffic:.2}") } else { String::new() };
+        table.push_str(&format!(
+            "| {name} | {wall:.2} | {user:.2} | {system:.2} | {peak:.0} | {traffic} | {ratio} | {bar} |\n"
+        ));
     };
     for pair in pairs {
         let subject = median(&pair.subject);
         let Some((name, costs)) = &pair.reference else {
-            row(&pair.name, subject, "");
+            row(&pair.name, subject, "", &pair.bar.judge(0.0, subject.wall));
             continue;
         };
         let reference = median(costs);
-        row(name, reference, "");
-        row(&pair.name, subject, &format!("**{:.2}**", subject.wall / reference.wall.max(0.001)));
+        row(name, reference, "", "");
+        let ratio = format!("**{:.2}**", subject.wall / reference.wall.max(0.001));
+        row(&pair.name, subject, &ratio, &pair.bar.judge(reference.wall, subject.wall));
     }
     table
 }

@@ -31,10 +31,23 @@ pub struct ConnectorType {
     pub model: fn() -> Arc<DataModel>,
     /// Stream → the text of its default, locked map.
     pub default_maps: &'static [(&'static str, &'static str)],
+    /// Why its source may refuse the account, each with what to do about it.
+    pub refusals: fn() -> Vec<Refusal>,
     /// Opens it with one connector's settings; nothing is sent yet.
     pub open: fn(&Settings) -> Result<Arc<dyn Connector>, OpenError>,
     /// Checks settings that come through a hub; tells where they read.
     pub check: fn(&Sections) -> Result<Vec<Area>, OpenError>,
+}
+
+/// Why a source refuses an account, in its words and in ours.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The source's code.
+    pub code: String,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
 }
 
 impl ConnectorType {

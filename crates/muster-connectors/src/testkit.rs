@@ -85,11 +85,42 @@ const SERVICE: &str = "CN=NTDS Settings,CN=DC1,CN=Servers,CN=Configuration,DC=mu
 /// What a test has seen the directory being asked: base, attributes, cookie.
 pub(crate) type Asked = Arc<Mutex<Vec<(String, Vec<String>, Vec<u8>)>>>;
 
-/// A directory that looks like a domain controller and answers other searches as `answer` says.
+/// A directory that looks like a domain controller and answers other searches as `answer` says; one connection.
 pub(crate) fn directory(mut answer: impl FnMut(&LdapSearchRequest, &[u8]) -> Reply + Send + 'static) -> (u16, Asked) {
     let asked = Asked::default();
     let seen = Arc::clone(&asked);
     let port = serve(move |socket| converse(socket, &seen, &mut answer));
+    (port, asked)
+}
+
+/// The same for several connections at once; `answer` is told which one asks, counted from 0.
+pub(crate) fn parallel_directory(
+    answer: impl Fn(usize, &LdapSearchRequest, &[u8]) -> Reply + Send + Sync + 'static,
+) -> (u16, Asked) {
+    let asked = Asked::default();
+    let seen = Arc::clone(&asked);
+    let answer = Arc::new(answer);
+    let mut number = 0;
+    let port = serve(move |socket| {
+        let (seen, answer, this) = (Arc::clone(&seen), Arc::clone(&answer), number);
+        number += 1;
+        thread::spawn(move || converse(socket, &seen, &mut |search, cookie| answer(this, search, cookie)));
+    });
+    (port, asked)
+}
+
+/// A directory that closes every connection but the first.
+pub(crate) fn lonely_directory(
+    answer: impl FnMut(&LdapSearchRequest, &[u8]) -> Reply + Send + 'static,
+) -> (u16, Asked) {
+    let asked = Asked::default();
+    let seen = Arc::clone(&asked);
+    let mut answer = Some(answer);
+    let port = serve(move |socket| {
+        if let (Some(mut answer), seen) = (answer.take(), Arc::clone(&seen)) {
+            thread::spawn(move || converse(socket, &seen, &mut answer));
+        }
+    });
     (port, asked)
 }
 

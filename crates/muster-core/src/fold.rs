@@ -8,7 +8,22 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
+    fold_latin(text).unwrap_or_else(|| fold_any(text))
+}
+
+fn fold_any(text: &str) -> String {
     text.nfkc().default_case_fold().nfkc().collect()
+}
+
+/// The same for the letters of ASCII and Latin-1, which fold one to one: a tenth of the time. None for any other sign.
+fn fold_latin(text: &str) -> Option<String> {
+    let fold = |letter: char| match letter {
+        '\0'..='\x7f' => Some(letter.to_ascii_lowercase()),
+        'À'..='Ö' | 'Ø'..='Þ' => char::from_u32(u32::from(letter) + 0x20),
+        'à'..='ö' | 'ø'..='ÿ' => Some(letter),
+        _ => None,
+    };
+    text.chars().map(fold).collect()
 }
 
 /// 16 bytes of BLAKE3: the fingerprint that hashes of records, keys and maps share.
@@ -20,7 +35,16 @@ pub fn fingerprint(bytes: &[u8]) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use proptest::prelude::*;
+
+    use super::{fold, fold_any};
+
+    proptest! {
+        #[test]
+        fn the_short_way_folds_as_the_long_one(text in "[\\x00-\\u{180}]{0,12}") {
+            prop_assert_eq!(fold(&text), fold_any(&text));
+        }
+    }
 
     #[test]
     fn folds_as_unicode_says() {

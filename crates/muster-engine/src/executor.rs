@@ -8,6 +8,7 @@ use muster_core::clock::{Clock, Instant};
 use muster_core::connector::{Connector, Mode, ScopePlan};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_core::map::TransformMap;
+use muster_core::model::AttributeKind;
 use muster_core::run::{self, Machine, RunResult};
 use muster_store::{ConnectorRow, Order, RunClaim, RunClose, RunRow, ScopeRow, SeenKind, Store, StoreError};
 use roaring::RoaringTreemap;
@@ -174,6 +175,8 @@ pub async fn run(
     }
     context.load_scopes().await?;
     let driven = drive(&mut context, clock).await;
+    // However it ended, lists find the indexes that a first load went without.
+    store.end_load().await?;
     let unresolved = match driven {
         // Its writers are refused once the run is cancelled: that is its end, not a failure.
         Err(EngineError::Store(StoreError::Fenced(_))) if store.run_is_cancelled(context.run.id).await? => {
@@ -236,10 +239,12 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
     let mut unresolved = 0;
     let streams: Vec<String> = context.connector.model().streams.iter().map(|stream| stream.name.clone()).collect();
     let mut machine = context.run.machine.clone();
+    let mut loading = None;
     while machine != Machine::Finish {
         if context.cancelled() {
             break;
         }
+        loading = turn(context, loading, &machine).await?;
         match &machine {
             // Learnt before the machine is driven.
             Machine::Plan { .. } => {}
@@ -273,6 +278,35 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
         context.store.save_machine(context.claim, &machine).await?;
     }
     Ok(unresolved)
+}
+
+/// Between streams: the indexes that the load of one went without are made, and those of the next are dropped where it
+/// is the first. Gives the stream that is being loaded.
+async fn turn(
+    context: &Context<'_>,
+    loading: Option<String>,
+    machine: &Machine,
+) -> Result<Option<String>, EngineError> {
+    let next = match machine {
+        Machine::Read { scope, .. } => context.scopes.get(*scope).map(|state| state.row.stream.clone()),
+        _ => None,
+    };
+    if next == loading {
+        return Ok(next);
+    }
+    if loading.is_some() {
+        context.options.progress.phase("making indexes");
+        context.store.end_load().await?;
+    }
+    let never_read =
+        |stream: &str| context.scopes_of(stream).iter().all(|&at| context.scopes[at].row.complete_at.is_none());
+    if let Some(stream) = next.as_deref().filter(|stream| never_read(stream)) {
+        let (_, map) = context.map(stream)?;
+        let model = map.model();
+        let links = model.attributes.iter().any(|attribute| attribute.kind == AttributeKind::Link);
+        context.store.begin_load(model.class, links).await?;
+    }
+    Ok(next)
 }
 
 /// The assets whose records, and so whose links, this run has read: a sweep reads none.

@@ -41,8 +41,6 @@ pub(crate) struct IntakeSettings {
     pub(crate) as_of: Instant,
     pub(crate) origin: Option<String>,
     pub(crate) progress: Arc<dyn Progress>,
-    /// What the guard would hold is let through.
-    pub(crate) release: bool,
 }
 
 /// What an intake took.
@@ -55,10 +53,6 @@ pub(crate) struct Taken {
     pub(crate) too_many_unknown: bool,
     seen: RoaringTreemap,
     rejected: HashSet<[u8; 16]>,
-    /// How many of the records seen have each content attribute.
-    having: [u64; 64],
-    /// How many lost each content attribute.
-    losing: [u64; 64],
     batches: i64,
 }
 
@@ -96,8 +90,6 @@ impl Intake {
             too_many_unknown: false,
             seen: RoaringTreemap::new(),
             rejected: HashSet::new(),
-            having: [0; 64],
-            losing: [0; 64],
             batches: 0,
         };
         Self { settings, taken, free_ids: 0..0, beside: false }
@@ -117,8 +109,6 @@ impl Intake {
         self.taken.keyless = taken.keyless;
         self.taken.seen = std::mem::take(&mut taken.seen);
         self.taken.rejected = std::mem::take(&mut taken.rejected);
-        self.taken.having = taken.having;
-        self.taken.losing = taken.losing;
         self.taken.batches = taken.batches;
     }
 
@@ -221,7 +211,6 @@ impl Intake {
                 continue;
             }
             work.write.seen.push(prior.id);
-            count_bits(&mut self.taken.having, bits);
             let decision = match &prior.known {
                 None => Decision::Unchanged,
                 known => reconcile::decide(known.as_ref(), record, self.settings.map_id, scope),
@@ -262,7 +251,6 @@ impl Intake {
         }
         let Some(id) = self.free_ids.next() else { return Ok(()) };
         self.receive(id);
-        count_bits(&mut self.taken.having, bits);
         self.taken.line.counters.created += 1;
         self.taken.line.counters.dropped_values += length(mapped.dropped.len());
         work.owners.insert(record.key().to_owned(), id);
@@ -293,7 +281,6 @@ impl Intake {
             if known.missing || known.scope != scope {
                 work.write.touches.push((id, scope));
             }
-            count_bits(&mut self.taken.losing, lost);
             let all = record.encode(&model, |_| true);
             work.write.parked.push(Parked { asset: id, lost, record: all });
             return;
@@ -464,13 +451,6 @@ fn moved(
         if was != is {
             difference.insert(path.to_owned(), was.map_or(serde_json::Value::Null, serde_json::Value::String));
         }
-    }
-}
-
-fn count_bits(counts: &mut [u64; 64], mut bits: u64) {
-    while bits != 0 {
-        counts[bits.trailing_zeros() as usize] += 1;
-        bits &= bits - 1;
     }
 }
 

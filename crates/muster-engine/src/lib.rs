@@ -15,7 +15,9 @@ mod intake;
 pub mod print;
 mod remap;
 mod retire;
+pub mod scheduler;
 mod scope;
+pub mod worker;
 
 pub use error::EngineError;
 pub use executor::{Options, Progress, Report, Subject, run};

@@ -33,7 +33,7 @@ async fn due(
     (stream, at): (&str, usize),
     (other_than, cause): (Option<i64>, Cause),
 ) -> Result<(), EngineError> {
-    let fence = context.store.claim_scope(context.claim, context.scopes[at].row.id).await?;
+    let fence = context.store.claim_read_scope(context.claim, context.scopes[at].row.id).await?;
     let (map_id, map) = context.map(stream)?;
     let model = Arc::clone(map.model());
     let as_of = context.run.as_of;

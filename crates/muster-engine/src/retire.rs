@@ -6,7 +6,7 @@ use muster_core::asset::GoneCause;
 use muster_core::connector::Verdict;
 use muster_core::ledger::LedgerLine;
 use muster_core::reconcile::{Drop, is_emptied, is_suspicious};
-use muster_store::SeenKind;
+use muster_store::{BatchWrite, SeenKind};
 use roaring::RoaringTreemap;
 
 use crate::EngineError;
@@ -31,12 +31,16 @@ struct Verdicts {
 /// Retires what a stream's scopes proved absent.
 pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
     let Some(&first) = context.scopes_of(stream).first() else { return Ok(()) };
+    crate::intake::release_parked(context, stream).await?;
     let seen = context.store.noted(context.run.id, Some(stream), SeenKind::Seen).await?;
     let deleted = context.store.noted(context.run.id, Some(stream), SeenKind::Deleted).await?;
     // Listed and called deleted in one run: restored, or deleted meanwhile. Only the source can tell.
     let contested = &deleted & &seen;
     let deleted = present(context, &(&deleted - &contested)).await?;
-    let mut candidates = candidates(context, stream, &seen).await?;
+    let mut candidates = match all_were_seen(context, stream, &seen).await? {
+        true => Vec::new(),
+        false => candidates(context, stream, &seen).await?,
+    };
     candidates.retain(|id| deleted.binary_search(id).is_err());
     if context.connector.can_confirm() {
         candidates.extend(present(context, &contested).await?);
@@ -69,6 +73,16 @@ fn proves_absence(context: &Context<'_>, at: usize) -> bool {
 fn is_proven(context: &Context<'_>, stream: &str) -> bool {
     let planned = context.scopes_of(stream);
     !planned.is_empty() && planned.iter().all(|&at| proves_absence(context, at))
+}
+
+/// Whether the stream was read to its end and what is present is what was seen, by number and sum of ids. Then nothing
+/// is looked for. What only a rejected record showed is seen and may not be present: then it is looked for.
+async fn all_were_seen(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) -> Result<bool, EngineError> {
+    if !is_proven(context, stream) {
+        return Ok(false);
+    }
+    let sum = seen.iter().fold(0_u64, u64::wrapping_add);
+    Ok(context.store.present_tally(context.row, stream).await? == (seen.len(), sum))
 }
 
 /// Present assets that no complete, absence-proving scope has seen.
@@ -108,7 +122,7 @@ async fn ask(
         return Ok(verdicts);
     }
     if !context.connector.can_confirm() {
-        let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
+        let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
         if is_proven(context, stream) {
             context.store.count_missed(fence, candidates).await?;
         }
@@ -121,8 +135,9 @@ async fn ask(
         return Ok(verdicts);
     }
     let keys = context.store.keys_of(candidates).await?;
+    let class = context.map(stream)?.1.model().class;
     for chunk in keys.chunks(CONFIRM_AT_MOST) {
-        let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
+        let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
         let asked: Vec<String> = chunk.iter().map(|(_, key, _)| key.clone()).collect();
         let intake = Intake::beside(settings(context, first, fence)?, &context.scopes[first].line);
         let (sink, task) = start(intake, &context.options.cancel);
@@ -131,8 +146,16 @@ async fn ask(
         let taken = finish(task, stream).await?;
         context.scopes[first].line = taken.line;
         let line = &mut context.scopes[first].line;
+        let noted = line.notes.len();
         match answers {
             Ok(answers) => {
+                let silent = answers.iter().filter(|verdict| **verdict == Verdict::Unknown).count();
+                if silent > 0 {
+                    note(
+                        line,
+                        format!("{silent} {stream} were not seen, and the source gave no answer about them: they stay"),
+                    );
+                }
                 for ((id, _, _), verdict) in chunk.iter().zip(answers) {
                     match verdict {
                         Verdict::Present => verdicts.there.push(*id),
@@ -144,8 +167,13 @@ async fn ask(
                 }
             }
             Err(error) => {
-                line.notes.push(format!("{} {stream} were not seen and could not be asked for: {error}", chunk.len()))
+                note(line, format!("{} {stream} were not seen and could not be asked for: {error}", chunk.len()));
             }
+        }
+        if line.notes.len() != noted {
+            // The scope's end is written: what is noted after it must be written too.
+            let nothing = BatchWrite::new(context.row, stream, class, context.run.as_of);
+            context.store.write(fence, nothing, line).await?;
         }
     }
     Ok(verdicts)
@@ -171,7 +199,7 @@ async fn judge(context: &mut Context<'_>, stream: &str, verdicts: Verdicts) -> R
         decide(context, (stream, *scope), (gone, unasked, hold)).await?;
     }
     let first = context.scopes_of(stream)[0];
-    let fence = context.store.claim_scope(context.claim, context.scopes[first].row.id).await?;
+    let fence = context.store.claim_read_scope(context.claim, context.scopes[first].row.id).await?;
     context.store.unhold(fence, &verdicts.there).await?;
     Ok(())
 }
@@ -187,7 +215,7 @@ async fn decide(
     // Assets of a scope that the plan no longer has are counted on the stream's first line.
     let planned = context.scopes_of(stream);
     let at = planned.iter().copied().find(|&at| context.scopes[at].row.id == scope).unwrap_or(planned[0]);
-    let fence = context.store.claim_scope(context.claim, context.scopes[at].row.id).await?;
+    let fence = context.store.claim_read_scope(context.claim, context.scopes[at].row.id).await?;
     let as_of = context.run.as_of;
     let line = &mut context.scopes[at].line;
     let mut held: Vec<i64> = unasked;
@@ -196,12 +224,20 @@ async fn decide(
         note(
             line,
             format!(
-                "held: {} {stream} are missing, more than the guard lets go at once; release or wait for the next full run",
+                "held: {} {stream} are missing, more than the guard lets go at once; `--release` retires them, the next \
+                 full run or sweep looks for them again",
                 held.len()
             ),
         );
     } else if !held.is_empty() {
-        note(line, format!("held: {} {stream} are missing, too many to ask for one by one", held.len()));
+        note(
+            line,
+            format!(
+                "held: {} {stream} are missing, too many to ask for one by one; `--release` asks for each, the next full run \
+             or sweep looks for them again",
+                held.len()
+            ),
+        );
     }
     if !held.is_empty() {
         context.store.hold(fence, &held, as_of, line).await?;

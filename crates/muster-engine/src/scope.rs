@@ -132,7 +132,6 @@ pub(crate) fn settings(context: &Context<'_>, at: usize, fence: Fence) -> Result
         as_of: context.run.as_of,
         origin: context.run.origin.clone(),
         progress: Arc::clone(&context.options.progress),
-        release: context.options.release,
     })
 }
 
@@ -187,9 +186,6 @@ async fn close(
     taken.line.expected = expected;
     taken.line.notes.extend(end.notes);
     add_traffic(&mut taken.line.counters, end.traffic);
-    if taken.line.evidence.is_complete() {
-        crate::intake::release_parked(settings(context, at, fence)?, &mut taken).await?;
-    }
     let (map, _) = context.map(&context.scopes[at].row.stream)?;
     let close = ScopeClose { cursor: end.cursor, map, as_of: context.run.as_of };
     context.store.end_scope(fence, &taken.line, close).await?;

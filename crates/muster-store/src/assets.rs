@@ -40,6 +40,23 @@ pub struct AssetRow {
     pub relative_name: Option<String>,
 }
 
+/// An asset for output: its parts as they are stored, the document as text.
+#[derive(Debug, Clone)]
+pub struct AssetText {
+    /// The asset.
+    pub id: i64,
+    /// Its class.
+    pub class: String,
+    /// Why it is gone, if it is.
+    pub gone: Option<Option<String>>,
+    /// Its external id.
+    pub external_id: Option<String>,
+    /// Its vendor id.
+    pub vendor_id: Option<String>,
+    /// The `assetDetail` document: JSON.
+    pub detail: Box<serde_json::value::RawValue>,
+}
+
 /// An entry of an asset's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangeRecord {
@@ -85,6 +102,39 @@ impl Store {
         let mut all = vec![tenant.into()];
         all.extend(params);
         conn.fetch("reading assets", sql, all).await?.iter().map(asset_row).collect()
+    }
+
+    /// The same as they are stored, for output of many.
+    pub async fn asset_texts(&self, tenant: i64, ids: &[i64]) -> Result<Vec<AssetText>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reader = self.reader().await?;
+        let mut conn = reader.conn();
+        let dialect = conn.dialect();
+        let (source, params) = Bulk::ids(dialect, ids).source(dialect, "b", 2);
+        let join = dialect.bulk_join();
+        let sql = format!(
+            "SELECT a.id, a.class, a.state, a.gone_cause, a.external_id, a.vendor_id, d.detail \
+             FROM {source} {join} asset a ON a.id = b.id AND a.tenant = $1 {join} document d ON d.asset = b.id"
+        );
+        let mut all = vec![tenant.into()];
+        all.extend(params);
+        let rows = conn.fetch("reading assets", sql, all).await?;
+        rows.iter()
+            .map(|row| {
+                let cause = row.maybe_text(3)?;
+                let detail = serde_json::value::RawValue::from_string(row.text(6)?);
+                Ok(AssetText {
+                    id: row.int(0)?,
+                    class: row.text(1)?,
+                    gone: (row.text(2)? == "gone").then_some(cause),
+                    external_id: row.maybe_text(4)?,
+                    vendor_id: row.maybe_text(5)?,
+                    detail: detail.map_err(|error| StoreError::Corrupt(format!("a document: {error}")))?,
+                })
+            })
+            .collect()
     }
 
     /// The next ids of a connector's present assets of a stream, after one.

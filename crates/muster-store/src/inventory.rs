@@ -6,6 +6,7 @@ use muster_core::reconcile::Known;
 use muster_core::record::RecordHash;
 use roaring::RoaringTreemap;
 
+use crate::dialect::Dialect;
 use crate::runs::ConnectorRow;
 use crate::sql::{Bulk, Cell, ColumnKind, Row};
 use crate::{Store, StoreError};
@@ -105,12 +106,14 @@ impl Store {
         }
         let (source, params) = bulk.source(dialect, "b", 6);
         let join = dialect.bulk_join();
-        let sql = same_sql(&source, join);
+        let sql = together(dialect, &same_sql(&source, join));
         let mut all = vec![connector.tenant.into(), connector.id.into(), stream.into(), scope.into(), map.into()];
         all.extend(params);
-        for row in conn.fetch("looking up records", sql, all).await? {
-            if let Some(slot) = position(&row, &mut priors)? {
-                *slot = Some(Prior { id: row.int(1)?, same: true, known: None });
+        if let Some(row) = conn.fetch_one("looking up records", sql, all).await? {
+            for (n, id) in pairs(&row.maybe_text(0)?.unwrap_or_default())? {
+                if let Some(slot) = usize::try_from(n).ok().and_then(|n| priors.get_mut(n)) {
+                    *slot = Some(Prior { id, same: true, known: None });
+                }
             }
         }
         let rest: Vec<usize> = (0..asked.len()).filter(|&n| priors[n].is_none()).collect();
@@ -227,6 +230,16 @@ impl Store {
         rows.iter().map(|row| Ok((row.int(0)?, count(row.int(1)?)))).collect()
     }
 
+    /// How many assets of a stream are present, and the sum of their ids: whether they are those of a set can be told
+    /// without reading them.
+    pub async fn present_tally(&self, connector: &ConnectorRow, stream: &str) -> Result<(u64, u64), StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(id), 0) AS BIGINT) FROM asset \
+                   WHERE connector = $1 AND stream = $2 AND state = 'present'";
+        let row = reader.conn().fetch_one("tallying a stream", sql, vec![connector.id.into(), stream.into()]).await?;
+        row.map_or(Ok((0, 0)), |row| Ok((count(row.int(0)?), row.int(1)?.cast_unsigned())))
+    }
+
     /// How many assets of a stream went since then.
     pub async fn gone_since(&self, connector: &ConnectorRow, stream: &str, since: Instant) -> Result<u64, StoreError> {
         let mut reader = self.reader().await?;
@@ -321,6 +334,24 @@ fn same_sql(source: &str, join: &str) -> String {
          AND a.source_key = b.k WHERE a.state = 'present' AND a.missing_since IS NULL AND a.missed = 0 AND a.scope = $4 \
          AND (b.h IS NULL OR (a.record_hash = b.h AND a.volatile_hash = b.v AND a.map = $5))"
     )
+}
+
+/// The pairs of `same` as one row: handing over thousands of rows, one by one, takes longer than looking them up.
+fn together(dialect: Dialect, same: &str) -> String {
+    let concatenated = match dialect {
+        Dialect::Sqlite => "group_concat(s.n || ' ' || s.id, ';')",
+        Dialect::Postgres => "string_agg(s.n || ' ' || s.id, ';')",
+    };
+    format!("SELECT {concatenated} FROM ({same}) s")
+}
+
+fn pairs(text: &str) -> Result<Vec<(i64, i64)>, StoreError> {
+    let pair = |pair: &str| {
+        let (n, id) = pair.split_once(' ')?;
+        Some((n.parse().ok()?, id.parse().ok()?))
+    };
+    let pairs = text.split(';').filter(|part| !part.is_empty()).map(pair);
+    pairs.collect::<Option<_>>().ok_or_else(|| StoreError::Corrupt("looked-up records".to_owned()))
 }
 
 fn index(n: usize) -> i64 {

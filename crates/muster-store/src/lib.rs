@@ -11,6 +11,7 @@
 //! *To extend*: a twin migration in `migrations/{sqlite,postgres}`, a row struct, a statement per batch.
 
 mod assets;
+mod claims;
 mod connectors;
 pub mod dialect;
 mod digest;
@@ -19,6 +20,7 @@ pub mod hub;
 mod ids;
 mod inventory;
 mod links;
+mod load;
 mod query;
 mod retire;
 mod runs;
@@ -28,12 +30,13 @@ pub mod sql;
 mod store;
 mod write;
 
-pub use assets::{AssetRow, ChangeRecord, DeadLetterRow};
+pub use assets::{AssetRow, AssetText, ChangeRecord, DeadLetterRow};
+pub use claims::{Fence, RunClaim};
 pub use connectors::NewConnector;
 pub use error::StoreError;
 pub use inventory::{Asked, DocumentRow, Prior, Totals};
 pub use links::EdgeRow;
 pub use retire::ParkedRow;
-pub use runs::{ConnectorRow, FIRST_TENANT, Fence, Order, RunClaim, RunClose, RunRow, ScopeClose, ScopeRow, SeenKind};
+pub use runs::{ConnectorRow, FIRST_TENANT, Order, RunClose, RunRow, ScopeClose, ScopeRow, SeenKind};
 pub use store::{Location, Store};
 pub use write::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};

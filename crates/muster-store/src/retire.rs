@@ -4,8 +4,9 @@ use muster_core::asset::GoneCause;
 use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 
+use crate::claims::{Fence, RunClaim, check_fence, raise_attempt};
 use crate::ids::{decode_ids, encode_ids};
-use crate::runs::{Fence, SeenKind, check_fence, next_id, save_line};
+use crate::runs::{ConnectorRow, SeenKind, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 
@@ -135,6 +136,43 @@ impl Store {
         Ok(found)
     }
 
+    /// Claims a scope whose reading has ended, for what follows: as [`Store::claim_scope`], but what is parked stays.
+    pub async fn claim_read_scope(&self, claim: RunClaim, scope: i64) -> Result<Fence, StoreError> {
+        let mut transaction = self.begin().await?;
+        let fence = raise_attempt(&mut transaction.conn()?, claim, scope).await?;
+        transaction.commit().await?;
+        Ok(fence)
+    }
+
+    /// How many parked records of a run's scope lost the same attributes: pairs of their bits and a number.
+    pub async fn losses(&self, run: i64, scope: i64) -> Result<Vec<(u64, u64)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT lost, COUNT(*) FROM parked WHERE run = $1 AND scope = $2 GROUP BY lost ORDER BY lost";
+        let rows = reader.conn().fetch("counting parked records", sql, vec![run.into(), scope.into()]).await?;
+        rows.iter().map(|row| Ok((row.int(0)?.cast_unsigned(), crate::inventory::count(row.int(1)?)))).collect()
+    }
+
+    /// How many present assets of a stream have an attribute, or had it before this run.
+    pub async fn having(
+        &self,
+        connector: &ConnectorRow,
+        stream: &str,
+        (run, bit): (i64, u64),
+    ) -> Result<u64, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut conn = reader.conn();
+        let bit_of = |column: &str| format!("({column} & $3{}) <> 0", conn.dialect().cast_int());
+        let sql = format!(
+            "SELECT COUNT(*) FROM asset a WHERE a.connector = $1 AND a.stream = $2 AND a.state = 'present' AND ({} OR \
+             EXISTS (SELECT 1 FROM parked p WHERE p.run = $4 AND p.asset = a.id AND {}))",
+            bit_of("a.attributes"),
+            bit_of("p.lost")
+        );
+        let params = vec![connector.id.into(), stream.into(), bit.cast_signed().into(), run.into()];
+        let row = conn.fetch_one("counting who has an attribute", sql, params).await?;
+        row.map_or(Ok(0), |row| Ok(crate::inventory::count(row.int(0)?)))
+    }
+
     /// The parked records of a run's scope, by asset, after one.
     pub async fn parked(&self, run: i64, scope: i64, after: i64) -> Result<Vec<ParkedRow>, StoreError> {
         let mut reader = self.reader().await?;
@@ -165,7 +203,7 @@ async fn update_ids(
 }
 
 /// One entry of history per asset: its state before.
-async fn state_history(
+pub(crate) async fn state_history(
     conn: &mut Conn<'_>,
     (run, as_of): (i64, Instant),
     ids: &[i64],

@@ -6,6 +6,7 @@ use muster_core::ledger::LedgerLine;
 use muster_core::run::{MACHINE_VERSION, Machine, RunResult};
 use roaring::RoaringTreemap;
 
+use crate::claims::{Fence, RunClaim, check_claim, check_fence};
 use crate::ids::decode_ids;
 use crate::sql::Conn;
 use crate::{Store, StoreError};
@@ -79,26 +80,6 @@ pub struct RunRow {
     pub origin: Option<String>,
     /// What an operator should know.
     pub notes: Vec<String>,
-}
-
-/// A worker's claim on a run: whatever moves the run as a whole checks it (design D10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunClaim {
-    /// The run.
-    pub run: i64,
-    /// The attempt that made the claim.
-    pub attempt: i64,
-}
-
-/// A writer's claim on a scope: every write checks it (design D10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fence {
-    /// The run.
-    pub run: i64,
-    /// The scope.
-    pub scope: i64,
-    /// The attempt that made the claim.
-    pub attempt: i64,
 }
 
 /// Which ids of a run.
@@ -205,20 +186,6 @@ impl Store {
         Ok(RunClaim { run: id, attempt: 1 })
     }
 
-    /// Claims a run that was interrupted: from now on whoever had it, and the writers of its scopes, fail.
-    pub async fn claim_run(&self, run: i64, job: Option<i64>) -> Result<RunClaim, StoreError> {
-        let mut transaction = self.begin().await?;
-        let mut conn = transaction.conn()?;
-        let sql = "UPDATE run SET attempt = attempt + 1, job = COALESCE($2, job) WHERE id = $1 AND state <> 'ended' \
-                   RETURNING attempt";
-        let row = conn.fetch_one("claiming the run", sql, vec![run.into(), job.into()]).await?;
-        let attempt = row.ok_or(StoreError::Fenced("the run has ended"))?.int(0)?;
-        let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id IN (SELECT scope FROM run_scope WHERE run = $1)";
-        conn.execute("claiming the run's scopes", sql, vec![run.into()]).await?;
-        transaction.commit().await?;
-        Ok(RunClaim { run, attempt })
-    }
-
     /// Stores what the run found to read: scopes that are new are made, the ledger gets a line for each, and the run
     /// moves on to `run.machine`.
     pub async fn plan_run(
@@ -276,23 +243,6 @@ impl Store {
         let rows =
             reader.conn().fetch("reading scopes", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
         rows.iter().map(scope_row).collect()
-    }
-
-    /// Claims a scope for an attempt of a run: writers of earlier attempts fail from now on. What an earlier attempt
-    /// parked or staged is forgotten, since the scope is read again from its start.
-    pub async fn claim_scope(&self, claim: RunClaim, scope: i64) -> Result<Fence, StoreError> {
-        let RunClaim { run, .. } = claim;
-        let mut transaction = self.begin().await?;
-        let mut conn = transaction.conn()?;
-        check_claim(&mut conn, claim).await?;
-        let sql = "UPDATE scope SET attempt = attempt + 1 WHERE id = $1 RETURNING attempt";
-        let row = conn.fetch_one("claiming the scope", sql, vec![scope.into()]).await?;
-        let attempt = row.ok_or(StoreError::Fenced("there is no such scope"))?.int(0)?;
-        conn.execute("dropping staged links", "DELETE FROM edge_stage WHERE run = $1", vec![run.into()]).await?;
-        let sql = "DELETE FROM parked WHERE run = $1 AND scope = $2";
-        conn.execute("dropping parked records", sql, vec![run.into(), scope.into()]).await?;
-        transaction.commit().await?;
-        Ok(Fence { run, scope, attempt })
     }
 
     /// Whether somebody asked a run to end.
@@ -361,15 +311,16 @@ impl Store {
     /// Ends a run: its result and the final notes; what it noted is dropped.
     ///
     /// A run that ends `before_its_time` makes the next run of its scopes read anew: what it would have retired at its
-    /// end is in no delta from here on. These are the scopes that it read in full, and those that showed tombstones.
+    /// end is in no delta from here on. These are the scopes that it read in full, and those that showed tombstones or
+    /// records that lost attributes.
     pub async fn end_run(&self, claim: RunClaim, end: RunClose<'_>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_claim(&mut conn, claim).await?;
         let run = claim.run;
         if end.before_its_time {
-            let sql =
-                "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2)";
+            let sql = "UPDATE scope SET cursor = NULL WHERE id IN (SELECT scope FROM seen WHERE run = $1 AND kind = $2 \
+                       UNION SELECT scope FROM parked WHERE run = $1)";
             let params = vec![run.into(), SeenKind::Deleted.number().into()];
             conn.execute("forgetting cursors", sql, params).await?;
             for &scope in end.read_in_full {
@@ -441,36 +392,6 @@ pub(crate) async fn save_line(
         vec![run.into(), scope.into(), json(line)?.into(), i64::from(ended).into()],
     )
     .await?;
-    Ok(())
-}
-
-/// Whether a worker still has the run. The row stays locked until the transaction's end, so that two take turns.
-async fn check_claim(conn: &mut Conn<'_>, claim: RunClaim) -> Result<(), StoreError> {
-    let lock = if conn.dialect() == crate::dialect::Dialect::Postgres { " FOR UPDATE" } else { "" };
-    let sql = format!("SELECT attempt, state FROM run WHERE id = $1{lock}");
-    let row = conn.fetch_one("checking the claim", sql, vec![claim.run.into()]).await?;
-    let row = row.ok_or(StoreError::Fenced("the run is gone"))?;
-    if row.int(0)? != claim.attempt {
-        return Err(StoreError::Fenced("another attempt has the run"));
-    }
-    if row.text(1)? == "ended" {
-        return Err(StoreError::Fenced("the run has ended"));
-    }
-    Ok(())
-}
-
-pub(crate) async fn check_fence(conn: &mut Conn<'_>, fence: Fence) -> Result<(), StoreError> {
-    let lock = if conn.dialect() == crate::dialect::Dialect::Postgres { " FOR UPDATE OF s" } else { "" };
-    let sql =
-        format!("SELECT s.attempt, r.state, r.cancelled FROM scope s JOIN run r ON r.id = $1 WHERE s.id = $2{lock}");
-    let row = conn.fetch_one("checking the claim", sql, vec![fence.run.into(), fence.scope.into()]).await?;
-    let row = row.ok_or(StoreError::Fenced("the run or the scope is gone"))?;
-    if row.int(0)? != fence.attempt {
-        return Err(StoreError::Fenced("another attempt has it"));
-    }
-    if row.text(1)? == "ended" || row.int(2)? != 0 {
-        return Err(StoreError::Fenced("the run was cancelled"));
-    }
     Ok(())
 }
 

@@ -29,3 +29,10 @@ pub(crate) fn migrator(dialect: Dialect) -> Migrator {
     });
     Migrator::with_migrations(migrations.collect())
 }
+
+/// The statement by which SQLite's migrations make an index.
+pub(crate) fn index_statement(name: &str) -> Option<String> {
+    let opening = format!("CREATE INDEX {name} ");
+    let mut statements = MIGRATIONS.iter().flat_map(|(_, _, sqlite, _)| sqlite.split(';'));
+    statements.find_map(|text| text.find(&opening).map(|at| text[at..].to_owned()))
+}

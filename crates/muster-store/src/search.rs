@@ -24,7 +24,9 @@ use sqlx::error::BoxDynError;
 pub use crate::dialect::Dialect;
 pub use compile::{Compiled, Substring, compile};
 pub use list::{Count, Counting, FACET_VALUES, Page, PageKey, SearchError, Sort, count, facet, page};
-pub use schema::{create_statements, substring_delete, substring_insert, substring_statements, table, text_table};
+pub use schema::{
+    create_statements, indexes, substring_delete, substring_insert, substring_statements, table, text_table,
+};
 
 /// Who asks, what, where and when.
 #[derive(Debug, Clone, Copy)]

@@ -32,7 +32,9 @@ impl Location {
 }
 
 /// The page cache of each SQLite connection, in KiB (design section 9: 32 MiB in all).
-const SQLITE_WRITER_CACHE_KIB: u32 = 24 << 10;
+pub(crate) const SQLITE_WRITER_CACHE_KIB: u32 = 16 << 10;
+/// The same while indexes are made: the sorter takes as much again.
+pub(crate) const SQLITE_BUILD_CACHE_KIB: u32 = 8 << 10;
 const SQLITE_READER_CACHE_KIB: u32 = 4 << 10;
 
 /// An open store.
@@ -52,8 +54,15 @@ pub(crate) enum Pools {
 }
 
 impl Store {
-    /// Opens the store, creating or migrating it.
+    /// Opens the store, creating or migrating it; what a crash left undone is made good.
     pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        let store = Self::open_beside(location).await?;
+        store.end_load().await?;
+        Ok(store)
+    }
+
+    /// Opens the store beside a writer that may be at work: what it has left for later is left to it.
+    pub async fn open_beside(location: &Location) -> Result<Self, StoreError> {
         let shown = location.shown();
         let failed = |source| StoreError::Open { location: shown.clone(), source };
         let pools = match location {
@@ -142,7 +151,7 @@ async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {
             .pragma("cache_size", format!("-{cache}"))
             .pragma("mmap_size", "0")
             .pragma("wal_autocheckpoint", "32000")
-            .pragma("temp_store", "MEMORY")
+            .pragma("temp_store", "FILE")
             .statement_cache_capacity(64)
     };
     let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options(SQLITE_WRITER_CACHE_KIB)).await?;

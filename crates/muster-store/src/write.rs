@@ -7,8 +7,9 @@ use muster_core::link::LinkPage;
 use muster_core::reconcile::Cause;
 use muster_core::record::RecordHash;
 
+use crate::claims::{Fence, check_fence};
 use crate::ids::encode_ids;
-use crate::runs::{ConnectorRow, Fence, SeenKind, check_fence, next_id, save_line};
+use crate::runs::{ConnectorRow, SeenKind, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 

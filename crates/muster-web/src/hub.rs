@@ -6,7 +6,7 @@ use muster_core::clock::{Clock, Instant};
 use muster_core::connector::Offer;
 use muster_core::seal::Keyring;
 use muster_store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::auth::{Attempts, Passwords, SigningKey};
 use crate::random::Random;
@@ -47,6 +47,8 @@ pub struct Hub {
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) streams: Arc<Semaphore>,
+    /// Held while a profile is checked against the others and kept: two at once could not see each other.
+    pub(crate) profiles: Mutex<()>,
 }
 
 impl Hub {
@@ -71,6 +73,7 @@ impl Hub {
             passwords,
             attempts: Attempts::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            profiles: Mutex::default(),
         }
     }
 

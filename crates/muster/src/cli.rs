@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use muster_core::secret::Secret;
 
 /// Muster calls the roll of what an organization exposes and who may touch it.
 #[derive(Debug, Parser)]
-#[command(name = "muster", version, about, long_about = None, disable_help_subcommand = true)]
+#[command(name = "muster", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// Machine-readable output: JSON instead of tables and sentences.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to log to stderr: error, warn, info, debug, or a filter like `muster_engine=debug`.
-    #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "MUSTER_LOG", hide_env_values = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -21,6 +22,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serves the hub: REST, scheduler and workers.
+    Serve(ServeArguments),
     /// Reads a source once and writes what it holds, or what changed.
     Sync(SyncArguments),
     /// Checks, tests and tries transform maps.
@@ -33,6 +36,53 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
+    /// Prints a page of the reference, for `cargo xtask gen`.
+    #[command(hide = true)]
+    Reference(ReferenceArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReferenceArguments {
+    /// The page.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen.
+    #[arg(long, env = "MUSTER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// The directory of the embedded store and its key.
+    #[arg(
+        long,
+        env = "MUSTER_DATA",
+        value_name = "DIR",
+        required_unless_present = "database",
+        conflicts_with = "database"
+    )]
+    pub(crate) data: Option<PathBuf>,
+    /// The PostgreSQL database: `postgres://user:password@host/database`. Several hubs may share it.
+    #[arg(long, env = "MUSTER_DATABASE", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    pub(crate) database: Option<Secret>,
+    /// The certificate of this hub with its chain, PEM.
+    #[arg(long, env = "MUSTER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How many jobs run at once.
+    #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
+    pub(crate) workers: usize,
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok().filter(|number| (1..=64).contains(number));
+    number.ok_or_else(|| "it is no number from 1 to 64".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -55,7 +105,7 @@ pub(crate) struct SyncArguments {
     /// Writes the whole inventory instead of what this run created or changed.
     #[arg(long, requires = "state")]
     pub(crate) all: bool,
-    /// Lets go what an earlier run held: what is still missing is retired, vanished values are dropped.
+    /// Lets go what an earlier run held: what is still missing is retired; with `--full` vanished values are dropped.
     #[arg(long, requires = "state")]
     pub(crate) release: bool,
     /// Only tests the connection, step by step; nothing is read into an inventory.

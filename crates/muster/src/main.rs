@@ -6,11 +6,14 @@ mod console;
 mod demo;
 mod doctor;
 mod failure;
+mod keys;
 mod lab;
 mod maps;
 mod output;
 mod progress;
 mod query;
+mod reference;
+mod serve;
 mod state;
 mod sync;
 mod table;
@@ -46,12 +49,17 @@ fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
+        Command::Serve(arguments) => serve::run(arguments, cli.json).await,
         Command::Sync(arguments) => sync::sync(arguments, cli.json).await,
         Command::Map(arguments) => maps::run(arguments, cli.json),
         Command::Lab(arguments) => lab::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Query(arguments) => query::run(arguments, cli.json).await,
         Command::Doctor(arguments) => doctor::run(arguments, cli.json).await,
+        Command::Reference(arguments) => {
+            console::say(&reference::page(&arguments.name)?);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
-use muster_store::{AssetRow, Store};
+use muster_store::{AssetText, Store};
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -45,7 +46,7 @@ impl Sink {
         }
     }
 
-    pub(crate) fn line(&mut self, document: &serde_json::Value) -> std::io::Result<()> {
+    pub(crate) fn line(&mut self, document: &impl Serialize) -> std::io::Result<()> {
         let writer = self.writer();
         serde_json::to_writer(&mut *writer, document)?;
         writer.write_all(b"\n")
@@ -78,7 +79,7 @@ pub(crate) async fn write_assets(
     let mut ids = ids.peekable();
     while ids.peek().is_some() {
         let chunk: Vec<i64> = ids.by_ref().take(1000).collect();
-        let mut rows = store.assets(tenant, &chunk).await?;
+        let mut rows = store.asset_texts(tenant, &chunk).await?;
         rows.sort_by_key(|row| row.id);
         for row in rows.iter().filter(|row| row.class != "container") {
             sink.line(&line_of(row)).context("writing the output").map_err(Failure::failed)?;
@@ -87,17 +88,48 @@ pub(crate) async fn write_assets(
     Ok(())
 }
 
-fn line_of(row: &AssetRow) -> serde_json::Value {
-    if row.status != "gone" {
-        return serde_json::json!({ "class": row.class, "asset": row.document });
+/// A line of output; keys in the order in which JSON objects are written everywhere here.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Asset { asset: Document<'a>, class: &'a str },
+    Gone { class: &'a str, gone: Gone<'a> },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    asset_detail: &'a serde_json::value::RawValue,
+    asset_header: Header<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Header<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_asset_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vendor_asset_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Gone<'a> {
+    cause: Option<&'a str>,
+    external_asset_id: Option<&'a str>,
+    vendor_asset_id: Option<&'a str>,
+}
+
+fn line_of(row: &AssetText) -> Line<'_> {
+    let class = row.class.as_str();
+    let (external_asset_id, vendor_asset_id) = (row.external_id.as_deref(), row.vendor_id.as_deref());
+    match &row.gone {
+        None => {
+            let asset_header = Header { external_asset_id, vendor_asset_id };
+            Line::Asset { asset: Document { asset_detail: &row.detail, asset_header }, class }
+        }
+        Some(cause) => Line::Gone { class, gone: Gone { cause: cause.as_deref(), external_asset_id, vendor_asset_id } },
     }
-    let header = &row.document["assetHeader"];
-    let gone = serde_json::json!({
-        "externalAssetId": header["externalAssetId"],
-        "vendorAssetId": header["vendorAssetId"],
-        "cause": row.gone_cause,
-    });
-    serde_json::json!({ "class": row.class, "gone": gone })
 }
 
 /// Prints the ledger as a table on stderr.

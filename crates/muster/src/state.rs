@@ -18,9 +18,7 @@ pub(crate) struct State {
 pub(crate) async fn open(directory: &Path) -> Result<State, Failure> {
     let shown = directory.display();
     std::fs::create_dir_all(directory).with_context(|| format!("making `{shown}`")).map_err(Failure::failed)?;
-    let path = directory.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&path);
-    let lock = lock.with_context(|| format!("opening `{}`", path.display())).map_err(Failure::failed)?;
+    let lock = lock_file(directory)?;
     if lock.try_lock().is_err() {
         return Err(Failure::failed(anyhow!("the store in `{shown}` is in use by another muster"))
             .with_hint("wait for it to end, or give another `--state`"));
@@ -29,12 +27,25 @@ pub(crate) async fn open(directory: &Path) -> Result<State, Failure> {
     Ok(State { store, _lock: Some(lock) })
 }
 
+fn lock_file(directory: &Path) -> Result<File, Failure> {
+    let path = directory.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    lock.with_context(|| format!("opening `{}`", path.display())).map_err(Failure::failed)
+}
+
 /// Opens a store that must be there, for reading.
 pub(crate) async fn open_existing(directory: &Path) -> Result<State, Failure> {
     if !directory.join("muster.db").is_file() {
         return Err(Failure::usage(anyhow!("there is no store in `{}`", directory.display()))
             .with_hint("`muster sync CONNECTOR.toml --state DIR` makes one"));
     }
-    let store = Store::open(&Location::Directory(directory.to_path_buf())).await?;
+    let store = Store::open_beside(&Location::Directory(directory.to_path_buf())).await?;
+    // A writer that was killed may have left indexes unmade; one that is at work holds the lock, and makes them itself.
+    if store.lacks_indexes().await? {
+        let lock = lock_file(directory)?;
+        if lock.try_lock().is_ok() {
+            store.end_load().await?;
+        }
+    }
     Ok(State { store, _lock: None })
 }

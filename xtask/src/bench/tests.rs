@@ -2,9 +2,9 @@ use super::*;
 
 #[test]
 fn options_are_read() {
-    let options = read_options(&["ad", "--lab", "both", "--users", "500", "--runs", "2"]).unwrap();
-    let labs = vec![Kind::Directory, Kind::DirectoryScale];
-    assert_eq!(options, Options { labs, users: Some(500), runs: 2, muster: None });
+    let options = read_options(&["ad", "--lab", "all", "--users", "500", "--runs", "2"]).unwrap();
+    let sites = vec![SiteKind::Samba, SiteKind::Scale, SiteKind::Simulated];
+    assert_eq!(options, Options { sites, users: Some(500), runs: 2, muster: None });
     assert_eq!(read_options(&["ad"]).unwrap().runs, 3);
 }
 
@@ -14,7 +14,7 @@ fn wrong_options_are_named() {
         (&[][..], "`bench` measures `ad`, not `nothing`; see `cargo xtask help`"),
         (&["azure"], "`bench` measures `ad`, not `azure`; see `cargo xtask help`"),
         (&["ad", "--lab"], "`--lab` needs a value; see `cargo xtask help`"),
-        (&["ad", "--lab", "x"], "`--lab` is `samba`, `scale` or `both`, not `x`"),
+        (&["ad", "--lab", "x"], "`--lab` is `samba`, `scale`, `simulated` or `all`, not `x`"),
         (&["ad", "--runs", "0"], "`--runs` takes a number above 0, not `0`"),
         (&["ad", "--users", "many"], "`--users` takes a number above 0, not `many`"),
         (&["ad", "--fast", "1"], "`bench ad` does not take `--fast`; see `cargo xtask help`"),
@@ -32,4 +32,13 @@ fn attributes_are_asked_for_once_and_never_secrets() {
         assert_eq!(sorted.len(), search.attributes.len());
         assert!(!sorted.iter().any(|name| name.contains("assword") && *name != "badPasswordTime"));
     }
+}
+
+#[test]
+fn a_ledger_adds_up_to_traffic_and_changes() {
+    let told = "a warning\n{\"ledger\":[{\"bytes\":1048576,\"created\":5,\"updated\":90,\"unchanged\":7},\
+                {\"bytes\":524288,\"gone\":5}]}";
+    assert_eq!(Ledger::read(told).unwrap(), Ledger { mebibytes: 1.5, touched: 100 });
+    assert!(Ledger::read("complete").is_err());
+    assert!(Ledger::read("{}").is_err());
 }

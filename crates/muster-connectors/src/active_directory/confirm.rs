@@ -54,7 +54,7 @@ impl Chunk<'_> {
             let collecting = Collecting { sink, keys: Mutex::default() };
             let mut job = Job { session: &mut *session, model: Arc::clone(model), base: &base, sink: &collecting };
             let mut search = job.search(Filter::And(vec![filter(&model.name), asked.clone()]), Mode::Full);
-            let listing = job.list(&mut search, false)?;
+            let listing = job.list(&mut search, (false, None))?;
             if let Some(operation) = listing.open {
                 let code = ResultCode::SIZE_LIMIT_EXCEEDED;
                 return Err(LdapError::Refused { operation, code, message: String::new() });

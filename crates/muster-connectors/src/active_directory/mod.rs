@@ -13,6 +13,7 @@ mod check;
 mod complete;
 mod config;
 mod confirm;
+mod count;
 mod names;
 mod read;
 mod records;
@@ -28,8 +29,8 @@ use muster_core::connector::{
 };
 use muster_core::model::DataModel;
 
-use crate::kit::ldap::Filter;
-use crate::{ConnectorType, OpenError, Settings};
+use crate::kit::ldap::{BindFailure, Filter, ResultCode};
+use crate::{ConnectorType, OpenError, Refusal, Settings};
 pub use config::{AssetsChoice, Config};
 use session::Session;
 
@@ -38,6 +39,7 @@ pub static CONNECTOR: ConnectorType = ConnectorType {
     spec: &SPEC,
     model: || Arc::clone(&MODEL),
     default_maps: DEFAULT_MAPS,
+    refusals,
     open,
     check: check_settings,
 };
@@ -150,12 +152,42 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             required: false,
             help: "Ask for msDS-User-Account-Control-Computed: exact status under fine-grained password policies, much slower.",
         },
+        FieldSpec {
+            key: "pageSize",
+            label: "Page size",
+            section: "profile",
+            kind: "integer",
+            required: false,
+            help: "Entries a page, 1 to 100000; 1000, where absent. A controller clamps it to its own limit.",
+        },
+        FieldSpec {
+            key: "timeoutSeconds",
+            label: "Timeout",
+            section: "profile",
+            kind: "integer",
+            required: false,
+            help: "How long an answer is waited for, 1 to 3600 seconds; 120, where absent.",
+        },
     ],
 };
 
 fn check_settings(sections: &Sections) -> Result<Vec<Area>, OpenError> {
     let settings = Settings { sections: sections.clone(), base_directory: None };
     Config::read(&settings).map(|config| config::areas(&config))
+}
+
+/// The codes with which a bind may be refused, explained by the one table there is.
+fn refusals() -> Vec<Refusal> {
+    let sub_codes = ["52e", "525", "530", "531", "532", "533", "701", "773", "775"].map(Some);
+    let all = sub_codes.map(|sub_code| (49, sub_code)).into_iter().chain([8, 34, 48, 53].map(|code| (code, None)));
+    all.map(|(code, sub_code)| {
+        let failure =
+            BindFailure { code: ResultCode(code), sub_code: sub_code.map(str::to_owned), message: String::new() };
+        let (meaning, remedy) = failure.explain();
+        let data = sub_code.map(|sub_code| format!(", data {sub_code}")).unwrap_or_default();
+        Refusal { code: format!("{}{data}", failure.code), meaning, remedy }
+    })
+    .collect()
 }
 
 fn open(settings: &Settings) -> Result<Arc<dyn Connector>, OpenError> {

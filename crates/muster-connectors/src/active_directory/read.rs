@@ -11,23 +11,24 @@ use muster_core::value::guid_text;
 use tokio::runtime::Handle;
 
 use super::MODEL;
+use super::count::{Before, Lead, Tally};
 use super::records::{PageBuilder, attributes, filter};
 use super::session::{Session, explain, refusal, refused};
-use crate::kit::ldap::{
-    DirectoryReader, Filter, LdapError, PageEnd, ResultCode, Scope, Search, SearchControls, Ticket,
-};
+use crate::kit::ldap::{Filter, LdapError, PageEnd, ResultCode, Scope, Search, SearchControls, Ticket};
 
 const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 pub(super) const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 /// The container of tombstones, by its well-known GUID (MS-ADTS 6.1.1.4).
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
 /// How many records are handed over together, at page ends: stores write few large batches faster than many small ones.
-const RECORDS_A_BATCH: usize = 2000;
+const RECORDS_A_BATCH: usize = 1000;
+/// The same for a sweep, whose records are only keys.
+const KEYS_A_BATCH: usize = 20_000;
 /// A batch is handed over when it holds this much, wherever the page ends.
 pub(super) const BATCH_BYTES: usize = 2 << 20;
 /// Active Directory's own page limit, to which a refused page size falls back; then it is halved down to the least.
 const USUAL_PAGE: u32 = 1000;
-const LEAST_PAGE: u32 = 50;
+pub(super) const LEAST_PAGE: u32 = 50;
 /// A listing whose pages are empty and never end is none.
 const EMPTY_PAGES: u32 = 1000;
 
@@ -39,11 +40,10 @@ pub(super) fn read(
 ) -> Result<ScopeEnd, ConnectorError> {
     let config = session.config.clone();
     let model = stream_model(&request.scope.stream)?;
-    let (calls, bytes) = (session.calls, session.connection.bytes_received());
+    let (calls, bytes) = (session.calls, session.bytes_received());
     let mut job = Job { session, model, base: &request.scope.name, sink };
     let mut end = job.run(request).map_err(|error| explain(error, &config))?;
-    end.traffic =
-        Traffic { calls: session.calls - calls, throttled_ms: 0, bytes: session.connection.bytes_received() - bytes };
+    end.traffic = Traffic { calls: session.calls - calls, throttled_ms: 0, bytes: session.bytes_received() - bytes };
     Ok(end)
 }
 
@@ -61,8 +61,9 @@ pub(super) struct Job<'a> {
 }
 
 /// How a listing ended.
+#[derive(Debug, Default)]
 pub(super) struct Listing {
-    entries: u64,
+    tally: Tally,
     estimate: u64,
     references: u64,
     pub(super) open: Option<String>,
@@ -150,19 +151,13 @@ impl Job<'_> {
         (usn, note): (Option<i64>, Option<String>),
     ) -> Result<ScopeEnd, LdapError> {
         let mut search = self.search(filter(&self.model.name), mode);
-        let before = if self.session.estimates == Some(true) { None } else { Some(self.count(&mut search)?) };
-        let listing = self.list(&mut search, mode == Mode::Sweep)?;
+        let (mut listing, before) = self.list_counted(&mut search, mode == Mode::Sweep)?;
         let mut notes: Vec<String> = note.into_iter().collect();
+        notes.extend(self.session.why_alone.take());
         if listing.references > 0 {
             notes.push(format!("{} references to other servers were not followed", listing.references));
         }
-        let mut counted = None;
-        if listing.open.is_none() {
-            // An independent count: what is listed lies between one before and one after (D2).
-            let before = before.unwrap_or(listing.estimate);
-            let after = if before == listing.entries { before } else { self.count(&mut search)? };
-            counted = Some(CountRange { low: before.min(after), high: before.max(after) });
-        }
+        let counted = if listing.open.is_none() { self.prove(&mut listing, before, &mut search)? } else { None };
         let cursor = match (mode, usn, self.session.root.invocation_id.clone()) {
             (Mode::Full, Some(usn), Some(invocation)) => {
                 usns.insert(invocation, usn);
@@ -173,36 +168,32 @@ impl Job<'_> {
         Ok(ScopeEnd { mode, open: listing.open, counted, cursor, notes, traffic: Traffic::default() })
     }
 
-    /// Counts by a listing without attributes, and learns whether the server's estimates are as good.
-    fn count(&mut self, search: &mut Search) -> Result<u64, LdapError> {
-        let sink = self.sink;
-        let mut bare = search.clone();
-        bare.attributes = vec!["1.1".to_owned()];
-        bare.controls.extended_dn = false;
-        let (mut count, mut estimate) = (0, None);
-        let mut pages = Pages::default();
-        loop {
-            let end = self.session.each(&bare, &pages.cookie, &mut |_| still_wanted(sink))?;
-            if pages.first() && self.shrink_page(&end, &mut bare) {
-                search.page_size = bare.page_size;
-                continue;
+    /// How many objects there are, from what was counted; where names came or went meanwhile, it is counted again (D2).
+    fn prove(
+        &mut self,
+        listing: &mut Listing,
+        before: Before,
+        search: &mut Search,
+    ) -> Result<Option<CountRange>, LdapError> {
+        let listed = listing.tally;
+        let (low, high) = match before {
+            Before::Counted(before) if before == listed => (listed.entries, listed.entries),
+            Before::Counted(before) => (before.entries, self.count(search)?.entries),
+            Before::Estimate if listing.estimate == listed.entries => (listed.entries, listed.entries),
+            Before::Estimate => (listing.estimate, self.count(search)?.entries),
+            Before::Failed(LdapError::Cancelled) => return Err(LdapError::Cancelled),
+            Before::Failed(_) if self.count(search)? == listed => (listed.entries, listed.entries),
+            Before::Failed(error) => {
+                listing.open =
+                    Some(format!("the directory changed while it was listed, and the count beside failed: {error}"));
+                return Ok(None);
             }
-            if end.code != ResultCode::SUCCESS {
-                return Err(refused(&end, format!("counting what lies below `{}`", bare.base)));
-            }
-            estimate = estimate.or(Some(end.estimate));
-            count += end.entries;
-            if !pages.more(end)? {
-                if self.session.estimates.is_none() && count > 0 {
-                    self.session.estimates = Some(estimate == Some(count));
-                }
-                return Ok(count);
-            }
-        }
+        };
+        Ok(Some(CountRange { low: low.min(high), high: low.max(high) }))
     }
 
     /// Servers like OpenLDAP refuse a page beyond their limit instead of clamping it: then less is asked for.
-    fn shrink_page(&mut self, end: &PageEnd, search: &mut Search) -> bool {
+    pub(super) fn shrink_page(&mut self, end: &PageEnd, search: &mut Search) -> bool {
         let refused = matches!(end.code, ResultCode::ADMIN_LIMIT_EXCEEDED | ResultCode::SIZE_LIMIT_EXCEEDED);
         if !refused || end.entries > 0 || search.page_size <= LEAST_PAGE {
             return false;
@@ -219,7 +210,7 @@ impl Job<'_> {
         if usn > since {
             let changed = Filter::at_least("uSNChanged", since.saturating_add(1).to_string());
             let mut search = self.search(Filter::And(vec![filter(&self.model.name), changed.clone()]), Mode::Delta);
-            open = self.list(&mut search, false)?.open;
+            open = self.list(&mut search, (false, None))?.open;
             if open.is_none() && self.session.supports(SHOW_DELETED) {
                 self.tombstones(changed, &mut notes)?;
             }
@@ -271,14 +262,20 @@ impl Job<'_> {
         }
     }
 
-    /// Lists a search page by page. The next page is asked for before this one is handed over.
-    pub(super) fn list(&mut self, search: &mut Search, keys_only: bool) -> Result<Listing, LdapError> {
+    /// Lists a search page by page. The next page is asked for before this one is handed over, and not before a count
+    /// beside this listing is ahead of it.
+    pub(super) fn list(
+        &mut self,
+        search: &mut Search,
+        (keys_only, lead): (bool, Option<&Lead>),
+    ) -> Result<Listing, LdapError> {
         let mut builder = PageBuilder::new(&self.session.knowledge, &self.model, (self.base, &self.session.config));
-        let mut listing = Listing { entries: 0, estimate: 0, references: 0, open: None };
+        let mut listing = Listing::default();
         let mut pages = Pages::default();
+        self.follow(lead, search, &listing)?;
         let mut ticket = self.session.ask(search, &[])?;
         loop {
-            let end = self.page(ticket, &mut builder, keys_only)?;
+            let end = self.page(ticket, (&mut builder, &mut listing.tally), keys_only)?;
             if pages.first() {
                 if self.shrink_page(&end, search) {
                     ticket = self.session.ask(search, &[])?;
@@ -286,7 +283,6 @@ impl Job<'_> {
                 }
                 listing.estimate = end.estimate;
             }
-            listing.entries += end.entries;
             listing.references += end.references;
             if end.is_busy() {
                 return Err(refused(&end, format!("listing what lies below `{}`", self.base)));
@@ -295,7 +291,7 @@ impl Job<'_> {
                 listing.open = Some(format!(
                     "the directory cut the listing of `{}` short after {} entries: {}",
                     self.base,
-                    listing.entries,
+                    listing.tally.entries,
                     refusal(&end)
                 ));
             }
@@ -306,19 +302,34 @@ impl Job<'_> {
                 self.hand_over(builder.take())?;
                 return Ok(listing);
             }
+            self.follow(lead, search, &listing)?;
             ticket = self.session.ask(search, &pages.cookie)?;
-            if builder.records() >= RECORDS_A_BATCH {
+            if builder.records() >= if keys_only { KEYS_A_BATCH } else { RECORDS_A_BATCH } {
                 self.hand_over(builder.take())?;
             }
         }
     }
 
-    fn page(&mut self, ticket: Ticket, builder: &mut PageBuilder, keys_only: bool) -> Result<PageEnd, LdapError> {
+    /// Waits until a count beside this listing holds the page that is asked for next.
+    fn follow(&self, lead: Option<&Lead>, search: &Search, listing: &Listing) -> Result<(), LdapError> {
+        match lead {
+            Some(lead) => lead.wait(listing.tally.entries + u64::from(search.page_size), self.sink),
+            None => Ok(()),
+        }
+    }
+
+    fn page(
+        &mut self,
+        ticket: Ticket,
+        (builder, tally): (&mut PageBuilder, &mut Tally),
+        keys_only: bool,
+    ) -> Result<PageEnd, LdapError> {
         let sink = self.sink;
         // The connection is lent to the reading, the knowledge to the builder: they are parted for the time of a page.
         self.session.reading(ticket, |knowledge, entry| {
             still_wanted(sink)?;
             let Some(entry) = entry else { return Ok(()) };
+            tally.add(entry.dn);
             if keys_only {
                 builder.key_only(entry);
             } else {
@@ -335,19 +346,23 @@ impl Job<'_> {
 
 /// Where a listing stands between its pages.
 #[derive(Debug, Default)]
-struct Pages {
+pub(super) struct Pages {
     cookie: Vec<u8>,
     seen: u64,
     empty: u32,
 }
 
 impl Pages {
+    pub(super) fn cookie(&self) -> &[u8] {
+        &self.cookie
+    }
+
     fn first(&self) -> bool {
         self.seen == 0
     }
 
     /// Whether another page follows.
-    fn more(&mut self, end: PageEnd) -> Result<bool, LdapError> {
+    pub(super) fn more(&mut self, end: PageEnd) -> Result<bool, LdapError> {
         self.seen += 1;
         self.empty = if end.entries == 0 { self.empty + 1 } else { 0 };
         if self.empty > EMPTY_PAGES {

@@ -152,6 +152,9 @@ impl PageBuilder {
     pub(super) fn take(&mut self) -> Batch {
         let next = Batch::new(Arc::clone(&self.batch.stream), Arc::clone(&self.batch.scope));
         self.beside = 0;
+        if self.batch.keys_only {
+            self.batch.records.sort_by_key();
+        }
         std::mem::replace(&mut self.batch, next)
     }
 

@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_core::connector::{ConnectorError, ErrorKind};
 use muster_core::value::guid_text;
 
 use super::{AssetsChoice, Config, names};
 use crate::kit::ldap::{
-    Connection, DirectoryReader, Entry, Filter, LdapError, PageEnd, ResultCode, Scope, Search, SearchControls, Ticket,
+    Connection, ConnectionSettings, DirectoryReader, Entry, Filter, LdapError, PageEnd, ResultCode, Scope, Search,
+    SearchControls, Ticket,
 };
 
 /// What the server says of itself (RFC 4512 section 5.1; MS-ADTS 3.1.1.3.2).
@@ -39,6 +41,20 @@ pub(super) struct Session {
     /// Whether the server's estimates are counts; nothing while no count has told.
     pub(super) estimates: Option<bool>,
     pub(super) calls: u64,
+    /// What came over a second connection.
+    pub(super) received_beside: u64,
+    second: Second,
+    /// Why there is no second connection, to be told once.
+    pub(super) why_alone: Option<String>,
+}
+
+/// A second connection to the same controller.
+#[derive(Debug)]
+enum Second {
+    NotTried,
+    Open(Connection),
+    /// The server refuses it: nobody asks again in this run.
+    Refused,
 }
 
 /// Asked while the server is silent; an error ends the waiting.
@@ -57,6 +73,8 @@ pub(super) struct Knowledge {
     spellings: RefCell<HashMap<String, Option<Arc<str>>>>,
 }
 
+/// How long a second connection is waited for: without it the reading only takes longer.
+const SECOND_PATIENCE: Duration = Duration::from_secs(5);
 /// The most spellings that are remembered.
 const SPELLINGS: usize = 100_000;
 
@@ -94,11 +112,42 @@ impl Session {
 
     /// Connects to the first of these addresses that answers.
     pub(super) fn open_at(config: &Config, addresses: &[SocketAddr]) -> Result<Self, ConnectorError> {
-        let fail = |error| explain(error, config);
-        let mut connection = Connection::connect(&config.connection, addresses).map_err(fail)?;
-        connection.encrypt().map_err(fail)?;
-        connection.bind(&config.bind_dn, &config.password).map_err(fail)?;
+        let connection = bound(config, &config.connection, addresses).map_err(|error| explain(error, config))?;
         Self::begin(config, connection)
+    }
+
+    /// A second connection to the same controller, to be given back; nothing where the server refuses one.
+    pub(super) fn second_connection(&mut self) -> Option<Connection> {
+        // Until it is given back there is none: a connection that failed is not tried again.
+        match std::mem::replace(&mut self.second, Second::Refused) {
+            Second::Open(connection) => return Some(connection),
+            Second::Refused => return None,
+            Second::NotTried => {}
+        }
+        let mut settings = self.config.connection.clone();
+        settings.patience = settings.patience.min(SECOND_PATIENCE);
+        match bound(&self.config, &settings, &[self.address]) {
+            Ok(mut connection) => {
+                connection.set_patience(self.config.connection.patience);
+                self.calls += 1;
+                Some(connection)
+            }
+            Err(error) => {
+                self.why_alone =
+                    Some(format!("counted before the reading, not beside it: no second connection ({error})"));
+                None
+            }
+        }
+    }
+
+    /// Gives the second connection back, for the next scope.
+    pub(super) fn keep_second_connection(&mut self, connection: Connection) {
+        self.second = Second::Open(connection);
+    }
+
+    /// What came over all connections.
+    pub(super) fn bytes_received(&self) -> u64 {
+        self.connection.bytes_received() + self.received_beside
     }
 
     /// Asks what every reading needs, on a connection that is bound.
@@ -113,6 +162,9 @@ impl Session {
             page_size: config.page_size,
             estimates: None,
             calls: 1,
+            received_beside: 0,
+            second: Second::NotTried,
+            why_alone: None,
         };
         session.read_root().map_err(|error| explain(error, config))?;
         Ok(session)
@@ -314,6 +366,14 @@ impl Session {
         self.knowledge.learn_parent(dn, key.clone());
         Ok(key)
     }
+}
+
+/// An encrypted and bound connection.
+fn bound(config: &Config, settings: &ConnectionSettings, addresses: &[SocketAddr]) -> Result<Connection, LdapError> {
+    let mut connection = Connection::connect(settings, addresses)?;
+    connection.encrypt()?;
+    connection.bind(&config.bind_dn, &config.password)?;
+    Ok(connection)
 }
 
 fn base_search(dn: &str, filter: Filter, attributes: &[&str]) -> Search {

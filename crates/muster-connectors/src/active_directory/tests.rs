@@ -4,6 +4,7 @@ use muster_core::map;
 
 use super::*;
 
+mod counting;
 mod reading;
 
 #[test]

@@ -70,3 +70,16 @@ fn the_hash_is_what_it_always_was() {
     let hash = batch(&[(1, "g"), (2, "b"), (2, "a"), (3, "1")]).get(0).unwrap().hash();
     assert_eq!(hash.0, expected.finalize().as_bytes()[..16]);
 }
+
+#[test]
+fn sorted_records_keep_their_values() {
+    let model = model();
+    let mut batch = RecordBatch::default();
+    for key in ["c", "a", "b"] {
+        batch.push(AttributeId(2), key.as_bytes());
+        batch.finish(&model.streams[0], key);
+    }
+    batch.sort_by_key();
+    assert_eq!(batch.iter().map(|record| record.key().to_owned()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(batch.iter().all(|record| record.values(AttributeId(2)).eq([record.key().as_bytes()])));
+}

@@ -22,6 +22,7 @@ const START: Instant = Instant(1_790_000_000_000_000);
 
 pub(crate) struct Bench {
     pub(crate) store: Store,
+    pub(crate) location: Location,
     pub(crate) row: ConnectorRow,
     pub(crate) source: Source,
     pub(crate) maps: BTreeMap<String, Arc<TransformMap>>,
@@ -50,7 +51,7 @@ impl Bench {
             .zip(texts)
             .map(|(stream, text)| (stream.name.clone(), Arc::new(compile(text, stream).unwrap())));
         let maps = maps.collect();
-        Self { store, row, source, maps, clock: FixedClock::at(START), cancel }
+        Self { store, location, row, source, maps, clock: FixedClock::at(START), cancel }
     }
 
     pub(crate) fn clock_now(&self) -> Instant {
@@ -127,6 +128,12 @@ impl Bench {
         let scopes = self.store.scopes(&self.row).await.unwrap();
         let found = scopes.into_iter().find(|row| row.stream == stream && row.name == scope);
         found.and_then(|row| row.cursor).map(|cursor| cursor.0)
+    }
+
+    /// All that the stored ledger of a run says in words.
+    pub(crate) async fn stored_words(&self, report: &Report) -> String {
+        let lines = self.store.run_scopes(&self.row, report.run.id).await.unwrap();
+        lines.iter().flat_map(|(_, line, _)| line.notes.clone()).collect::<Vec<_>>().join("\n")
     }
 
     /// The history of an asset, newest first: cause and what was before.

@@ -264,6 +264,38 @@ async fn a_cancelled_run_forgets_no_deletion() {
 }
 
 #[tokio::test]
+async fn a_source_that_gives_no_answer_retires_nobody_and_is_named() {
+    both(world, |bench| async move {
+        bench.full().await;
+        for n in 0..3 {
+            bench.source.world().delete("people", &format!("n{n:04}"));
+        }
+        for kind in [ErrorKind::Unavailable, ErrorKind::Protocol, ErrorKind::RateLimited { retry_after_ms: 1 }] {
+            for mode in [Mode::Full, Mode::Sweep] {
+                bench.source.world().confirming_fails = Some(kind.clone());
+                let report = bench.run(mode).await;
+                let said = words(&report);
+                let named = "3 people were not seen and could not be asked for: asking again: the source went away";
+                assert!(said.contains(named), "{kind:?}: {said}");
+                assert!(bench.stored_words(&report).await.contains(named), "{kind:?}: the ledger is told later, too");
+                assert_eq!(counters(&report, "people").gone, 0);
+                all_present(&bench, &format!("{mode:?} {kind:?}")).await;
+            }
+        }
+        bench.source.world().confirming_fails = None;
+        bench.source.world().verdicts = (0..3).map(|n| (format!("n{n:04}"), Verdict::Unknown)).collect();
+        for mode in [Mode::Full, Mode::Sweep, Mode::Full] {
+            let said = words(&bench.run(mode).await);
+            assert!(said.contains("3 people were not seen, and the source gave no answer about them"), "{said}");
+            all_present(&bench, "no answer, each time").await;
+        }
+        bench.source.world().verdicts.clear();
+        assert_eq!(counters(&bench.run(Mode::Sweep).await, "people").gone, 3, "answered, they go");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_record_that_cannot_be_read_is_not_gone() {
     both(world, |bench| async move {
         bench.full().await;

@@ -203,6 +203,92 @@ async fn an_attribute_that_vanishes_from_few_is_believed() {
     .await;
 }
 
+/// Takes the mail addresses of so many people of the north and of the south.
+fn take_mail(bench: &Bench, north: usize, south: usize) {
+    for (prefix, count) in [("n", north), ("s", south)] {
+        (0..count).for_each(|n| bench.source.world().set("people", &format!("{prefix}{n:04}"), "mail", ""));
+    }
+}
+
+#[tokio::test]
+async fn vanishing_is_measured_by_the_stream_not_by_the_scope() {
+    for mode in [Mode::Full, Mode::Delta] {
+        // Too few of each scope, too many of both.
+        both(
+            || world(200, 200),
+            |bench| async move {
+                bench.full().await;
+                let before = contents(&bench.store).await;
+                take_mail(&bench, 45, 45);
+                let report = bench.run(mode).await;
+                assert_eq!((report.result, counters(&report, "people").held), (RunResult::Held, 90), "{mode:?}");
+                let said = "`mail` vanished from 90 of 400 people; the old values stay until it is back or \
+                            `--full --release` lets them go";
+                assert!(words(&report).contains(said), "{mode:?}: {}", words(&report));
+                assert_eq!(contents(&bench.store).await, before, "{mode:?}");
+                let report = bench.release(Mode::Full).await;
+                assert_eq!((report.result, counters(&report, "people").updated), (RunResult::Complete, 90));
+                assert_eq!((mail(&bench, "n0044").await, mail(&bench, "s0044").await), (None, None));
+            },
+        )
+        .await;
+        // Too many of one scope, few of both.
+        both(
+            || world(200, 200),
+            |bench| async move {
+                bench.full().await;
+                take_mail(&bench, 75, 0);
+                let report = bench.run(mode).await;
+                assert_eq!((report.result, counters(&report, "people").updated), (RunResult::Complete, 75), "{mode:?}");
+                assert_eq!(mail(&bench, "n0074").await, None);
+            },
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_was_cut_short_decides_nothing_of_what_vanished() {
+    both(
+        || world(200, 200),
+        |bench| async move {
+            bench.full().await;
+            take_mail(&bench, 10, 10);
+            bench.source.world().page = 100;
+            bench.source.world().fault("people", "south", &[crate::world::Fault::Cut(1)]);
+            let report = bench.full().await;
+            assert_eq!((report.result, counters(&report, "people").updated), (RunResult::Partial, 10));
+            assert_eq!(mail(&bench, "n0000").await, None);
+            assert!(mail(&bench, "s0000").await.is_some(), "it comes again");
+            assert_eq!(counters(&bench.full().await, "people").updated, 10);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_run_forgets_no_loss() {
+    both(
+        || {
+            let mut world = world(200, 200);
+            world.team("t", &["n0000"]);
+            world
+        },
+        |bench| async move {
+            bench.full().await;
+            take_mail(&bench, 3, 2);
+            // The people's scopes are read and closed, their cursors moved; what was lost is not written yet.
+            bench.source.world().set("teams", "t", "name", "renamed");
+            bench.source.world().fault("teams", "all", &[crate::world::Fault::Cancel(0)]);
+            assert_eq!(bench.run(Mode::Delta).await.result, RunResult::Cancelled);
+            assert!(mail(&bench, "n0000").await.is_some());
+            assert_eq!(counters(&bench.run(Mode::Delta).await, "people").updated, 5);
+            assert_eq!((mail(&bench, "n0002").await, mail(&bench, "s0001").await), (None, None));
+        },
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn another_map_and_time_leave_a_hold_alone() {
     let ending = || {

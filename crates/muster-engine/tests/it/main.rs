@@ -3,16 +3,20 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
 
 mod again;
+mod backpressure;
 mod bench;
 mod complete;
 mod fence;
 mod gone;
 mod guard;
 mod history;
+mod hub;
 mod letters;
 mod links;
+mod loads;
 mod resume;
 mod script;
 mod source;
 mod tables;
+mod untouched;
 mod world;

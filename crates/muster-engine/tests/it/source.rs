@@ -20,12 +20,22 @@ pub(crate) struct Source {
     pub(crate) cancel: Arc<AtomicBool>,
     /// Keys that were asked for again.
     pub(crate) asked: AtomicU64,
+    /// A store that is looked at after each page: how many records it lay behind what had been handed over.
+    pub(crate) watched: Mutex<Option<muster_store::Store>>,
+    pub(crate) behind: Mutex<Vec<u64>>,
 }
 
 impl Source {
     pub(crate) fn new(world: World, cancel: Arc<AtomicBool>) -> Self {
         let model = Arc::new(DataModel::parse(include_str!("model.yaml")).unwrap());
-        Self { model, world: Mutex::new(world), cancel, asked: AtomicU64::new(0) }
+        Self {
+            model,
+            world: Mutex::new(world),
+            cancel,
+            asked: AtomicU64::new(0),
+            watched: Mutex::default(),
+            behind: Mutex::default(),
+        }
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -128,6 +138,7 @@ impl Source {
             for _ in 0..times {
                 sink.send(batch.clone()).await.map_err(closed)?;
             }
+            self.look(u64::try_from((number + 1) * size).unwrap()).await;
         }
         let mut last = Batch::new(Arc::from(stream), Arc::clone(&request.scope.name));
         if let Some(count) = faults.iter().find_map(|fault| if let Fault::Keyless(n) = fault { Some(*n) } else { None })
@@ -143,6 +154,17 @@ impl Source {
         }
         sink.send(last).await.map_err(closed)?;
         Ok(None)
+    }
+
+    /// Notes how far the watched store lies behind what was handed over.
+    async fn look(&self, handed: u64) {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(store) = watched else { return };
+        let mut reader = store.reader().await.unwrap();
+        let sql = "SELECT COUNT(*) FROM asset WHERE stream = 'people'".to_owned();
+        let row = reader.conn().fetch_one("counting people", sql, Vec::new()).await.unwrap().unwrap();
+        let written = u64::try_from(row.int(0).unwrap()).unwrap();
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner).push(handed.saturating_sub(written));
     }
 
     fn name(&self, stream: &str) -> &'static str {
@@ -200,6 +222,9 @@ impl Connector for Source {
         sink: &dyn BatchSink,
     ) -> Result<Vec<Verdict>, ConnectorError> {
         self.asked.fetch_add(u64::try_from(keys.len()).unwrap(), Ordering::SeqCst);
+        if let Some(kind) = self.world().confirming_fails.clone() {
+            return Err(ConnectorError::new(kind, "asking again", "the source went away"));
+        }
         let stream = self.name(stream);
         let mut verdicts = Vec::new();
         for key in keys {

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) counts: bool,
     pub(crate) shows_tombstones: bool,
     pub(crate) confirms: bool,
+    /// Asking for keys again fails, each time.
+    pub(crate) confirming_fails: Option<ErrorKind>,
     /// What is answered for these keys, whatever is true.
     pub(crate) verdicts: BTreeMap<String, Verdict>,
     pub(crate) faults: BTreeMap<(&'static str, &'static str), VecDeque<Vec<Fault>>>,
@@ -81,6 +83,7 @@ impl World {
             counts: true,
             shows_tombstones: true,
             confirms: true,
+            confirming_fails: None,
             verdicts: BTreeMap::new(),
             faults: BTreeMap::new(),
             hidden: None,

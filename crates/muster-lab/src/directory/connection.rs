@@ -22,6 +22,9 @@ const DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 /// The text before a bind's sub-code.
 const BIND_FAILURE: &str = "80090308: LdapErr: DSID-0C090447, comment: AcceptSecurityContext error, data ";
 
+const DEMANDS_ENCRYPTION: &str = "00002028: LdapErr: DSID-0C090202, comment: The server requires binds to turn on \
+                                  integrity checking if SSL\\TLS are not already active on the connection, data 0, v4563";
+
 /// Whether a connection goes on after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -134,7 +137,11 @@ impl Connection {
         let LdapBindCred::Simple(password) = &request.cred else {
             return result(LdapResultCode::AuthMethodNotSupported, "00002027: LdapErr: simple binds only");
         };
-        if let Some(code) = self.controller.faults.get().bind {
+        let faults = self.controller.faults.get();
+        if faults.demands_encryption {
+            return result(LdapResultCode::StrongerAuthRequired, DEMANDS_ENCRYPTION);
+        }
+        if let Some(code) = faults.bind {
             return refused_bind(&code);
         }
         // A name without a password is nobody, successfully (RFC 4513 section 5.1.2), as Active Directory has it.

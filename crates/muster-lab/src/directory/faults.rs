@@ -42,6 +42,8 @@ pub struct Faults {
     pub unreadable: Vec<Unreadable>,
     /// Every bind is refused with this sub-code: `533`, `775`, …
     pub bind: Option<String>,
+    /// Every bind is refused for want of encryption (strongerAuthRequired, 8).
+    pub demands_encryption: bool,
     /// This name is no object any more.
     pub no_such_object: Option<String>,
     /// The listing ends successfully without an entry.

@@ -87,6 +87,9 @@ async fn binds_are_refused_with_a_sub_code() {
     let result = ldap.simple_bind("svc-muster@muster.test", "x").await.unwrap();
     assert_eq!(result.rc, 49);
     assert!(result.text.contains("data 775,"));
+    directory.set_faults(Faults { demands_encryption: true, ..Faults::default() });
+    let result = ldap.simple_bind("svc-muster@muster.test", "x").await.unwrap();
+    assert!(result.rc == 8 && result.text.contains("integrity checking"), "{result:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

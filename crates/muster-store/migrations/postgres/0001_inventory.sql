@@ -32,6 +32,7 @@ CREATE TABLE run (
 );
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
 CREATE INDEX run_of_profile ON run (profile, id) WHERE profile IS NOT NULL;
+CREATE INDEX run_of_job ON run (job, id) WHERE job IS NOT NULL;
 
 -- The ledger: a line per run and scope, written in the transaction of each batch.
 CREATE TABLE run_scope (
@@ -61,7 +62,7 @@ CREATE TABLE asset (
 CREATE UNIQUE INDEX asset_key ON asset (tenant, connector, stream, source_key);
 CREATE INDEX asset_presence ON asset (connector, stream, state, scope, id);
 CREATE INDEX asset_external ON asset (tenant, external_id);
-CREATE INDEX asset_locator ON asset (connector, locator);
+CREATE INDEX asset_locator ON asset (connector, locator) WHERE state = 'present';
 CREATE INDEX asset_recheck ON asset (connector, recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX asset_missing ON asset (connector, stream, missing_since) WHERE missing_since IS NOT NULL;
 CREATE INDEX asset_gone ON asset (connector, stream, gone_at) WHERE gone_at IS NOT NULL;

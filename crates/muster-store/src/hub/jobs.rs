@@ -218,6 +218,13 @@ impl Store {
         Ok(row.ok_or(StoreError::Fenced("another worker has the job"))?.int(0)? != 0)
     }
 
+    /// Frees the jobs that a hub before left under way. Only for a store that nobody else has open.
+    pub async fn free_jobs(&self) -> Result<u64, StoreError> {
+        let mut writer = self.writer().await?;
+        let sql = "UPDATE job SET lease_until = NULL, owner = NULL WHERE state = 'running'";
+        writer.conn().execute("freeing jobs", sql, params![]).await
+    }
+
     /// Whether somebody wants a job to end.
     pub async fn job_is_cancelled(&self, job: i64) -> Result<bool, StoreError> {
         let mut reader = self.reader().await?;

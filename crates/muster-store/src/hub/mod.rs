@@ -20,6 +20,7 @@ mod jobs;
 mod lists;
 mod own_maps;
 mod profiles;
+mod removal;
 mod secrets;
 mod sessions;
 mod tenants;

@@ -43,6 +43,18 @@ pub(crate) async fn put(
 }
 
 impl Store {
+    /// Keeps sealed values of an owner: (tenant, owner).
+    pub async fn keep_secrets(
+        &self,
+        place: (i64, &str),
+        secrets: &[SealedSecret],
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        put(&mut transaction.conn()?, place, secrets, now).await?;
+        transaction.commit().await
+    }
+
     /// The sealed values of an owner.
     pub async fn secrets(&self, tenant: i64, owner: &str) -> Result<Vec<SealedSecret>, StoreError> {
         let mut reader = self.reader().await?;

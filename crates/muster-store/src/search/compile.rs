@@ -3,14 +3,15 @@
 //! A test of a missing value is NULL here, not false. `and`, `or` and WHERE treat the two alike, and `not` is written
 //! `IS NOT TRUE`, which treats them alike too: so two-valued logic needs no guard around each test, and indexes serve.
 
+use muster_core::asset::schema::Search;
 use muster_core::query::tokens::{self, Target};
 use muster_core::query::{End, Expression, Interval, Presence, Query, Test, TextTest, constant};
 
 use super::candidates::candidates;
-use super::schema::text_table;
+use super::schema::{table, text_table};
 use super::{Bind, Dialect, View};
 
-/// How many ids of the substring index are few.
+/// How many ids of an index are few.
 const FEW: usize = 10_000;
 
 /// A condition over `a` (asset), `s` (its search table) and, where it says so, `c` (its connector).
@@ -20,6 +21,8 @@ pub struct Compiled {
     pub sql_where: String,
     /// What its placeholders stand for, in their order.
     pub binds: Vec<Bind>,
+    /// Whether it asks `a`.
+    pub asset: bool,
     /// Whether it asks `c`.
     pub connector: bool,
     /// What bounds the condition by SQLite's substring index, where it can.
@@ -41,9 +44,9 @@ pub struct Substring {
 
 /// Compiles a query for one class; its placeholders begin at `$first`.
 pub fn compile(query: &Query, view: &View, first: usize) -> Compiled {
-    let mut compiler = Compiler { view, first, binds: Vec::new(), connector: false };
+    let mut compiler = Compiler::new(view, first);
     let tenant = compiler.bind(Bind::Number(view.tenant));
-    let mut sql_where = format!("a.tenant = {tenant} AND s.tenant = {tenant}");
+    let mut sql_where = format!("s.tenant = {tenant}");
     let mut substring = None;
     if !query.selects(view.class) {
         sql_where.push_str(" AND 1 = 0");
@@ -52,17 +55,81 @@ pub fn compile(query: &Query, view: &View, first: usize) -> Compiled {
         sql_where.push_str(" AND ");
         sql_where.push_str(&compiler.expression(query.expression()));
     }
-    Compiled { sql_where, binds: compiler.binds, connector: compiler.connector, substring }
+    let Compiler { binds, asset, connector, .. } = compiler;
+    Compiled { sql_where, binds, asset, connector, substring }
+}
+
+/// A condition told in two more ways, for lists in an order of their own: SQLite keeps no figures by which to choose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Narrow {
+    /// The condition again, for which no index serves but that of the order.
+    pub(super) walked: String,
+    /// The condition that an indexed test selects few.
+    pub(super) few: String,
+}
+
+/// The narrowest indexed test that a query's every answer passes. `order` is the column the list is sorted by, whose own
+/// index serves both ways.
+pub(super) fn narrow(query: &Query, view: &View, order: &str, binds: &mut Vec<Bind>) -> Option<Narrow> {
+    let open = query.selects(view.class) && constant(query.expression(), view.class).is_none();
+    if view.dialect != Dialect::Sqlite || !open {
+        return None;
+    }
+    let parts = match query.expression() {
+        Expression::All(parts) => parts.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let led = |part: &&Expression| rank(part, view, order);
+    let narrowest = parts.iter().filter(|part| led(part).is_some()).min_by_key(led)?;
+    if order == "s.asset_id"
+        && matches!(narrowest, Expression::Test(_, Test::Text(TextTest::Equals(one))) if one.len() == 1)
+    {
+        // Equal values stand in the order of ids.
+        return None;
+    }
+    let mut compiler = Compiler::new(view, binds.len() + 1);
+    // The tenant is the first bind of every condition.
+    let few = format!(
+        "(SELECT COUNT(*) FROM (SELECT 1 FROM {} AS s WHERE s.tenant = $1 AND {} LIMIT {})) <= {FEW}",
+        table(view.class),
+        compiler.expression(narrowest),
+        FEW + 1
+    );
+    compiler.walked = Some(order.to_owned());
+    let walked = format!("s.tenant = $1 AND {}", compiler.expression(query.expression()));
+    binds.append(&mut compiler.binds);
+    Some(Narrow { walked, few })
+}
+
+/// How good a way in a test is; none where it is no way in.
+fn rank(part: &Expression, view: &View, order: &str) -> Option<u8> {
+    let Expression::Test(target @ Target::Field { field, .. }, test) = part else { return None };
+    if field.class != view.class || field.search == Search::Scanned || column(*target) == order {
+        return None;
+    }
+    match test {
+        Test::Text(TextTest::Equals(_)) => Some(0),
+        Test::Text(TextTest::StartsWith(piece)) if !piece.is_empty() => Some(1),
+        Test::Number(_) => Some(2),
+        _ => None,
+    }
 }
 
 struct Compiler<'a> {
     view: &'a View,
     first: usize,
     binds: Vec<Bind>,
+    asset: bool,
     connector: bool,
+    /// The column whose index alone may serve, if that is so.
+    walked: Option<String>,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    fn new(view: &'a View, first: usize) -> Self {
+        Self { view, first, binds: Vec::new(), asset: false, connector: false, walked: None }
+    }
+
     fn bind(&mut self, bind: Bind) -> String {
         self.binds.push(bind);
         format!("${}", self.first + self.binds.len() - 1)
@@ -114,8 +181,14 @@ impl Compiler<'_> {
 
     /// The column in which a target's value stands.
     fn column(&mut self, target: Target) -> String {
+        self.asset |= !matches!(target, Target::Field { .. });
         self.connector |= matches!(target, Target::Source | Target::Connector);
-        column(target)
+        let column = column(target);
+        // A sign before a column keeps SQLite from its index, and changes nothing else.
+        match &self.walked {
+            Some(order) if column.starts_with("s.") && *order != column => format!("+{column}"),
+            _ => column,
+        }
     }
 
     fn test(&mut self, target: Target, test: &Test) -> String {

@@ -1,11 +1,11 @@
 //! Lists: a page by key, a capped count, a facet.
 
-use muster_core::asset::schema::{FieldType, SearchValue};
-use muster_core::query::Query;
+use muster_core::asset::schema::{FieldType, Search, SearchValue};
 use muster_core::query::tokens::Target;
+use muster_core::query::{Expression, Query};
 use thiserror::Error;
 
-use super::compile::{Compiled, Substring, column, compile};
+use super::compile::{Compiled, Narrow, Substring, column, compile, narrow};
 use super::schema::table;
 use super::{Bind, Dialect, Statement, View};
 
@@ -94,9 +94,10 @@ impl Counting {
 pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, SearchError> {
     let mut compiled = compile(query, view, 1);
     let by = sort_column(view, page.sort)?;
-    compiled.connector |= matches!(page.sort.by, Some(Target::Source | Target::Connector));
+    asked(&mut compiled, page.sort.by);
     let (operator, direction) = if page.sort.descending { ("<", "DESC") } else { (">", "ASC") };
-    let ways = ways(view, &compiled);
+    let ways =
+        if walkable(page.sort) { ordered_ways(query, view, (&mut compiled, &by)) } else { ways(view, &compiled) };
     let mut bind = |bind| {
         compiled.binds.push(bind);
         format!("${}", compiled.binds.len())
@@ -106,16 +107,17 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
     let after_value = after_value(page)?.map(bind);
     let mut arms = Vec::new();
     if page.after.is_none() || after_value.is_some() || page.sort.by.is_none() {
-        let after = match (&after_value, &after_id) {
-            (Some(value), Some(id)) => format!(" AND ({by}, s.asset_id) {operator} ({value}, {id})"),
-            (None, Some(id)) => format!(" AND s.asset_id {operator} {id}"),
-            _ => String::new(),
-        };
-        let present = if can_miss(page.sort) { format!(" AND {by} IS NOT NULL") } else { String::new() };
         arms.extend(ways.iter().map(|way| {
+            let (by, key) = (way.free(&by), way.free("s.asset_id"));
+            let after = match (&after_value, &after_id) {
+                (Some(value), Some(id)) => format!(" AND ({by}, {key}) {operator} ({value}, {id})"),
+                (None, Some(id)) => format!(" AND {key} {operator} {id}"),
+                _ => String::new(),
+            };
+            let present = if can_miss(page.sort) { format!(" AND {by} IS NOT NULL") } else { String::new() };
             format!(
                 "SELECT s.asset_id AS id, {by} AS sort_value FROM {}{present}{after} \
-                 ORDER BY {by} {direction}, s.asset_id {direction}{}",
+                 ORDER BY {by} {direction}, {key} {direction}{}",
                 way.from,
                 way.limit(Some(&limit))
             )
@@ -123,14 +125,15 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
     }
     let valued = arms.len();
     if can_miss(page.sort) {
-        let after = match (&after_value, &after_id) {
-            (None, Some(id)) => format!(" AND s.asset_id {operator} {id}"),
-            _ => String::new(),
-        };
         arms.extend(ways.iter().map(|way| {
+            let (by, key) = (way.free(&by), way.free("s.asset_id"));
+            let after = match (&after_value, &after_id) {
+                (None, Some(id)) => format!(" AND {key} {operator} {id}"),
+                _ => String::new(),
+            };
             format!(
                 "SELECT s.asset_id AS id, {by} AS sort_value FROM {} AND {by} IS NULL{after} \
-                 ORDER BY s.asset_id {direction}{}",
+                 ORDER BY {key} {direction}{}",
                 way.from,
                 way.limit(Some(&limit))
             )
@@ -156,7 +159,11 @@ pub fn page(query: &Query, view: &View, page: &Page) -> Result<Statement, Search
 /// A count of what a query selects: one row, one integer, for [`Counting::count`].
 pub fn count(query: &Query, view: &View, counting: Counting) -> Statement {
     let mut compiled = compile(query, view, 1);
-    let ways = ways(view, &compiled);
+    // A single test is counted in its index; several are asked of rows, which lie in the order of ids.
+    let ways = match query.expression() {
+        Expression::All(parts) if parts.len() > 1 => ordered_ways(query, view, (&mut compiled, "s.asset_id")),
+        _ => ways(view, &compiled),
+    };
     let limit = (counting == Counting::Capped).then(|| {
         compiled.binds.push(Bind::Number(COUNT_LIMIT + 1));
         format!("${}", compiled.binds.len())
@@ -178,7 +185,7 @@ pub fn facet(query: &Query, view: &View, target: Target) -> Result<Statement, Se
         return Err(SearchError::Facet(target.token()));
     }
     let mut compiled = compile(query, view, 1);
-    compiled.connector |= matches!(target, Target::Source);
+    asked(&mut compiled, Some(target));
     let by = column(target);
     let ways = ways(view, &compiled);
     let ways = ways.iter().enumerate().map(|(index, way)| {
@@ -199,9 +206,17 @@ struct Way {
     from: String,
     /// When it is taken: a condition, and what it must be. The other way is then empty.
     when: Option<(String, bool)>,
+    /// Whether the list is put into its order afterwards: the index of the order is not to be walked.
+    sorted: bool,
 }
 
 impl Way {
+    /// A column of the order, kept from its index where it is not to be walked.
+    fn free(&self, column: &str) -> String {
+        let sign = if self.sorted && column.starts_with("s.") { "+" } else { "" };
+        format!("{sign}{column}")
+    }
+
     /// The LIMIT clause. That is where a way not taken ends before it begins: SQLite asks a limit once, and would ask a
     /// condition with a subquery row by row.
     fn limit(&self, limit: Option<&str>) -> String {
@@ -214,27 +229,51 @@ impl Way {
     }
 }
 
+/// What a list's own column asks besides the condition.
+fn asked(compiled: &mut Compiled, target: Option<Target>) {
+    compiled.asset |= target.is_some_and(|target| !matches!(target, Target::Field { .. }));
+    compiled.connector |= matches!(target, Some(Target::Source | Target::Connector));
+}
+
 /// One way, or two of which one is taken.
 fn ways(view: &View, compiled: &Compiled) -> Vec<Way> {
     let condition = &compiled.sql_where;
     let from = |indexed: &str, more: &str| format!("{} WHERE {condition}{more}", tables(view, compiled, indexed));
+    let way = |from: String, when| Way { from, when, sorted: false };
     match &compiled.substring {
-        None => vec![Way { from: from("", ""), when: None }],
+        None => vec![way(from("", ""), None)],
         Some(Substring { among, few }) => vec![
-            Way { from: from(" NOT INDEXED", &format!(" AND {among}")), when: Some((few.clone(), true)) },
-            Way { from: from("", ""), when: Some((few.clone(), false)) },
+            way(from(" NOT INDEXED", &format!(" AND {among}")), Some((few.clone(), true))),
+            way(from("", ""), Some((few.clone(), false))),
         ],
     }
 }
 
-/// The tables of a condition. SQLite is told to begin with the search table, which has the indexes; it keeps no figures
-/// by which to find that out.
+/// The same for a list in an order: where an indexed test selects few, these are found and sorted; where it selects
+/// many, the order is walked until the page is full.
+fn ordered_ways(query: &Query, view: &View, (compiled, by): (&mut Compiled, &str)) -> Vec<Way> {
+    let narrowed = if compiled.substring.is_some() { None } else { narrow(query, view, by, &mut compiled.binds) };
+    let Some(Narrow { walked, few }) = narrowed else { return ways(view, compiled) };
+    let found = format!("{} WHERE {}", tables(view, compiled, ""), compiled.sql_where);
+    let walked = format!("{} WHERE {walked}", tables(view, compiled, ""));
+    vec![
+        Way { from: found, when: Some((few.clone(), true)), sorted: true },
+        Way { from: walked, when: Some((few, false)), sorted: false },
+    ]
+}
+
+/// The tables of a condition; the asset's only where it is asked. SQLite is told to begin with the search table, which
+/// has the indexes; it keeps no figures by which to find that out.
 fn tables(view: &View, compiled: &Compiled, indexed: &str) -> String {
     let join = match view.dialect {
         Dialect::Sqlite => "CROSS JOIN",
         Dialect::Postgres => "JOIN",
     };
-    let mut from = format!("{} AS s{indexed} {join} asset AS a ON a.id = s.asset_id", table(view.class));
+    let mut from = format!("{} AS s{indexed}", table(view.class));
+    if compiled.asset {
+        // Its tenant is the search row's; it is asked again all the same (P11).
+        from.push_str(&format!(" {join} asset AS a ON a.id = s.asset_id AND a.tenant = s.tenant"));
+    }
     if compiled.connector {
         from.push_str(&format!(" {join} connector AS c ON c.id = a.connector"));
     }
@@ -246,6 +285,15 @@ fn sort_column(view: &View, sort: Sort) -> Result<String, SearchError> {
         None => Ok("s.asset_id".to_owned()),
         Some(target) if target.class().is_none_or(|class| class == view.class) => Ok(column(target)),
         Some(target) => Err(SearchError::Sort(target.token())),
+    }
+}
+
+/// Whether there is an index in this order.
+fn walkable(sort: Sort) -> bool {
+    match sort.by {
+        None => true,
+        Some(Target::Field { field, .. }) => field.search != Search::Scanned,
+        Some(_) => false,
     }
 }
 

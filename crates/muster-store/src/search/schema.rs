@@ -40,15 +40,28 @@ pub fn create_statements(dialect: Dialect) -> Vec<String> {
                 format!("CREATE TABLE {table} (asset_id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, {columns})")
             }
         });
-        // The way in where no other serves: a tenant's assets in the order of ids, which is the table's own.
-        let key = if dialect == Dialect::Sqlite { "tenant" } else { "tenant, asset_id" };
-        statements.push(format!("CREATE INDEX {table}_tenant ON {table} ({key})"));
-        for field in fields(class).filter(|field| field.search != Search::Scanned) {
-            let column = field.column;
-            statements.push(format!("CREATE INDEX {table}_{column} ON {table} (tenant, {column}, asset_id)"));
-        }
+        statements.extend(indexes(dialect, class).into_iter().map(|(_, statement)| statement));
     }
     statements
+}
+
+/// The indexes of a class's search table: names, and the statements that make them.
+pub fn indexes(dialect: Dialect, class: Class) -> Vec<(String, String)> {
+    if fields(class).next().is_none() {
+        return Vec::new();
+    }
+    let table = table(class);
+    // The way in where no other serves: a tenant's assets in the order of ids, which is the table's own.
+    let key = if dialect == Dialect::Sqlite { "tenant" } else { "tenant, asset_id" };
+    let own = fields(class).filter(|field| field.search != Search::Scanned).map(|field| field.column);
+    let keys = own.map(|column| (column, format!("tenant, {column}, asset_id")));
+    let all = std::iter::once(("tenant", key.to_owned())).chain(keys);
+    all.map(|(column, key)| {
+        let name = format!("{table}_{column}");
+        let statement = format!("CREATE INDEX {name} ON {table} ({key})");
+        (name, statement)
+    })
+    .collect()
 }
 
 fn column(dialect: Dialect, field: &Field) -> String {

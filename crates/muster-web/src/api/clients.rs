@@ -89,6 +89,27 @@ async fn list(
     Ok(Json(paging.answer("clients", rows, |row| row.id, Client::from)))
 }
 
+/// The account that a client of that level and role stands for.
+async fn stands_for(
+    (hub, who): (&Hub, &Principal),
+    (level, role): (&str, &str),
+    given: Option<String>,
+) -> Result<Option<String>, Problem> {
+    let account = match (level, given) {
+        ("user", Some(id)) => id,
+        ("user", None) if who.kind == Kind::User => who.subject.clone(),
+        ("user", None) => return Err(Problem::value("userId", "a client of level `user` stands for somebody")),
+        (_, Some(_)) => return Err(Problem::value("userId", "a client of level `subscription` stands for nobody")),
+        (_, None) => return Ok(None),
+    };
+    let known = hub.store.account(who.tenant, &account).await?;
+    let known = known.ok_or_else(|| Problem::value("userId", "there is no such user"))?;
+    if known.role == "viewer" && role == "manager" {
+        return Err(Problem::value("role", "the user it stands for is a viewer"));
+    }
+    Ok(Some(account))
+}
+
 /// Adds a client; its secret is shown in this answer only.
 #[utoipa::path(
     post, path = "/api/v1/clients", tag = "clients", operation_id = "createClient", request_body = ClientBody,
@@ -108,23 +129,7 @@ pub(crate) async fn add((hub, who): (&Hub, &Principal), given: ClientBody) -> Re
     let name = text::name("name", &given.name)?;
     let level = text::one_of("level", given.level.as_deref().unwrap_or("subscription"), &["user", "subscription"])?;
     let role = text::one_of("role", &given.role, &ROLES)?;
-    let account = match (level.as_str(), given.user_id) {
-        ("user", Some(id)) => Some(id),
-        ("user", None) if who.kind == Kind::User => Some(who.subject.clone()),
-        ("user", None) => return Err(Problem::value("userId", "a client of level `user` stands for somebody")),
-        (_, Some(_)) => return Err(Problem::value("userId", "a client of level `subscription` stands for nobody")),
-        (_, None) => None,
-    };
-    if let Some(id) = &account {
-        let known = hub
-            .store
-            .account(who.tenant, id)
-            .await?
-            .ok_or_else(|| Problem::value("userId", "there is no such user"))?;
-        if known.role == "viewer" && role == "manager" {
-            return Err(Problem::value("role", "the user it stands for is a viewer"));
-        }
-    }
+    let account = stands_for((hub, who), (&level, &role), given.user_id).await?;
     let secret = hub.random.secret();
     let secret_hash = hub.passwords.hash(Secret::new(secret.clone()), &hub.random).await?;
     let uuid = hub.random.uuid();

@@ -152,6 +152,7 @@ pub(crate) async fn add(
     given: &ProfileBody,
 ) -> Result<ProfileRow, Problem> {
     let name = text::name("name", &given.name)?;
+    let _alone = hub.profiles.lock().await;
     let plan = plan::of(hub, connector, None, given).await?;
     let uuid = hub.random.uuid();
     let change = plan.change(&name, hub.now());
@@ -196,6 +197,7 @@ pub(crate) async fn change(
     given: &ProfileBody,
 ) -> Result<ProfileRow, Problem> {
     let name = text::name("name", &given.name)?;
+    let _alone = hub.profiles.lock().await;
     let plan = plan::of(hub, connector, Some(before), given).await?;
     let change = plan.change(&name, hub.now());
     let detail = json!({ "before": { "name": before.name, "active": before.active, "parameters": before.parameters }, "after": told(&change) });

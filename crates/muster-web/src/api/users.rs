@@ -136,7 +136,7 @@ async fn get(
     Ok(Json(find(&hub, who.tenant, &id).await?.into()))
 }
 
-/// Changes a user; all its sessions end. The last active manager stays one.
+/// Changes a user; all its sessions end, and those of the clients that stand for it. The last active manager stays one.
 #[utoipa::path(
     patch, path = "/api/v1/users/{id}", tag = "users", operation_id = "updateUser", request_body = UserUpdate,
     params(("id" = String, Path, description = "Its id.")),
@@ -165,7 +165,10 @@ pub(crate) async fn change((hub, who): (&Hub, &Principal), id: &str, given: User
     let detail = json!({ "username": row.username, "role": row.role, "active": row.active, "password": with_password });
     let audit = who.audit(hub, "user.update", ("user", &row.uuid), detail);
     match hub.store.change_account(&row, hub.now(), &audit).await? {
-        Ok(()) => Ok(row),
+        Ok(()) => {
+            hub.store.end_sessions_for(who.tenant, &row.uuid, hub.now()).await?;
+            Ok(row)
+        }
         Err(Refusal::Busy) => Err(Problem::new(Code::LastManager)),
         Err(refusal) => Err(refusal.into()),
     }

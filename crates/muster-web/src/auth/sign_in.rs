@@ -7,9 +7,12 @@ use muster_store::FIRST_TENANT;
 use muster_store::hub::{AccountRow, AuditLine, ClientRow, SessionRow, TenantRow};
 use serde_json::json;
 
-use super::{COOKIE, Claims, Kind};
+use super::{COOKIE, Claims, Kind, Role};
 use crate::error::{Code, Problem};
 use crate::hub::Hub;
+
+/// How much of a name is remembered.
+const LONGEST_NAME: usize = 256;
 
 /// How long a session lasts.
 pub const SESSION_SECONDS: i64 = 4 * 60 * 60;
@@ -40,7 +43,7 @@ pub async fn sign_in_user(
     (address, request): (&str, &str),
 ) -> Result<SignedIn, Problem> {
     let attempt = Attempt { address, request };
-    let key = fold(name);
+    let key = key(name);
     admit(hub, &key, attempt)?;
     let (tenant, account) = find(hub, name).await?;
     let hash = account.as_ref().filter(|account| account.active).map(|account| account.password.clone());
@@ -61,29 +64,37 @@ pub async fn sign_in_client(
     (address, request): (&str, &str),
 ) -> Result<SignedIn, Problem> {
     let attempt = Attempt { address, request };
-    let key = fold(id);
+    let key = key(id);
     admit(hub, &key, attempt)?;
     let client = hub.store.client_signing_in(id).await?;
-    let hash = match &client {
-        Some(client) if stands(hub, client).await? => Some(client.secret_hash.clone()),
-        _ => None,
+    let role = match &client {
+        Some(client) => role(hub, client).await?,
+        None => None,
     };
+    let hash = client.as_ref().filter(|_| role.is_some()).map(|client| client.secret_hash.clone());
     let within = secret.reveal().len() <= super::password::LONGEST;
     if !hub.passwords.verify(secret, hash).await? || !within {
         let tenant = client.map(|client| client.tenant);
         return Err(refuse(hub, (tenant, &key, id), "client", attempt).await?);
     }
-    let client = client.ok_or_else(|| Problem::new(Code::WrongCredentials))?;
+    let (Some(client), Some(role)) = (client, role) else { return Err(Problem::new(Code::WrongCredentials)) };
     hub.attempts.succeeded(&key, address);
     hub.store.client_used(&client, hub.now()).await?;
-    begin(hub, (Kind::Client, client.tenant), (client.uuid, client.name), client.role).await
+    begin(hub, (Kind::Client, client.tenant), (client.uuid, client.name), role).await
 }
 
-/// Whether a client may sign in: it is active, and so is the account it stands for.
-async fn stands(hub: &Hub, client: &ClientRow) -> Result<bool, Problem> {
-    let Some(account) = &client.account else { return Ok(client.active) };
-    let account = hub.store.account(client.tenant, account).await?;
-    Ok(client.active && account.is_some_and(|account| account.active))
+/// What a client may do, if it may sign in: where it stands for an account, no more than that one.
+async fn role(hub: &Hub, client: &ClientRow) -> Result<Option<String>, Problem> {
+    let own = client.active.then(|| client.role.clone());
+    let Some(account) = &client.account else { return Ok(own) };
+    let account = hub.store.account(client.tenant, account).await?.filter(|account| account.active);
+    let viewer = |account: &AccountRow| account.role == Role::Viewer.word();
+    Ok(account.and_then(|account| if viewer(&account) { own.map(|_| account.role) } else { own }))
+}
+
+/// A name as failures are counted for it: folded, and no longer than any name is.
+fn key(name: &str) -> String {
+    fold(&name.chars().take(LONGEST_NAME).collect::<String>())
 }
 
 fn admit(hub: &Hub, key: &str, attempt: Attempt<'_>) -> Result<(), Problem> {
@@ -117,7 +128,7 @@ async fn refuse(
             tenant,
             at: hub.now(),
             actor_kind: kind,
-            actor: name.chars().take(256).collect(),
+            actor: name.chars().take(LONGEST_NAME).collect(),
             action: "session.refuse",
             object_kind: "session",
             object: String::new(),

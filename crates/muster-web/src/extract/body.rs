@@ -102,6 +102,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if holds_nul(&value) {
         return Err(invalid("a text holds a NUL character".to_owned()));
     }
+    // Arrays would do for serde, field by field.
+    if !value.is_object() {
+        return Err(invalid("it is no object".to_owned()));
+    }
     T::deserialize(value).map_err(|error| invalid(without_value(&error.to_string())))
 }
 
@@ -168,6 +172,7 @@ mod tests {
         assert_eq!(refused(r#"{"port":"canary"}"#), "a value is of another kind: expected u16");
         assert_eq!(refused(r#"{"port":"a, expected canary"}"#), "a value is of another kind: expected u16");
         assert_eq!(refused("{}"), "missing field `port`");
+        assert_eq!(refused("[1]"), "it is no object");
         assert_eq!(refused("{"), "it is not JSON (line 1, column 1)");
         assert_eq!(refused(r#"{"port":1,"x\u0000":2}"#), "a text holds a NUL character");
         assert_eq!(refused(&"[".repeat(100_000)), "it is nested deeper than 32");

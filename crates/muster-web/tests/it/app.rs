@@ -70,7 +70,7 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{} is no JSON: {}", self.status, self.text))
+        serde_json::from_str(&self.text).expect("an answer in JSON")
     }
 
     /// The status and, of a problem, its code.

@@ -1,7 +1,14 @@
 //! The web's tests, over both databases.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[allow(dead_code, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
 mod app;
 mod auth;
+mod configure;
 mod console;
+mod directory;
+mod events;
+mod inventory;
+mod maps;
+mod people;
+mod trouble;
+mod walk;

@@ -62,6 +62,16 @@ impl Installation {
         (outcome.code, told, lines)
     }
 
+    /// Asks the inventory; a document for each asset.
+    pub(crate) fn query(&self, query: &str, more: &[&str]) -> Vec<Json> {
+        let state = self.state();
+        let mut arguments = vec!["query", query, "--state", state.to_str().unwrap(), "--json", "--limit", "10000"];
+        arguments.extend(more);
+        let outcome = muster(&arguments);
+        assert_eq!(outcome.code, 0, "{query}: {}", outcome.stderr);
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     pub(crate) fn digest(&self) -> String {
         let outcome = muster(&["doctor", "--state", self.state().to_str().unwrap(), "--digest"]);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);

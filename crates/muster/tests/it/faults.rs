@@ -1,48 +1,12 @@
 //! The promises, by injected fault: a simulated controller fails, the binary says so and keeps what it knew.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use muster_lab::directory::{
-    At, ChangeCounts, DirectoryOptions, Faults, RunningDirectory, Unreadable, UserCounts, start,
-};
+use muster_lab::directory::{At, ChangeCounts, Faults, Unreadable, UserCounts};
 use serde_json::Value as Json;
 
-use crate::command::{Installation, line, muster};
-
-/// The reading of users: not the counts beside it, which ask for no attributes.
-const USERS: &str = "(objectClass=user)) attributes=objectGUID";
-
-async fn directory(users: u64) -> RunningDirectory {
-    start(DirectoryOptions { users, seed: 11, ..DirectoryOptions::default() }).await.unwrap()
-}
-
-fn installation(running: &RunningDirectory, scratch: &Path, privileged: bool) -> Installation {
-    let banner = running.banner();
-    let (dn, password) = if privileged { ("privilegedBindDn", "privilegedPassword") } else { ("bindDn", "password") };
-    let text = |key: &str| banner[key].as_str().unwrap().to_owned();
-    let settings = format!(
-        "type = \"active_directory\"\nname = \"lab\"\n[authentication]\nhost = \"127.0.0.1\"\nport = {}\nprotocol = \"ldap\"\nbindDn = '{}'\npassword = '{}'\n",
-        running.ldap_address().port(),
-        text(dn),
-        text(password),
-    );
-    Installation::new(scratch, &settings)
-}
-
-/// Runs the binary on a thread of its own: the directory is served by this runtime.
-async fn sync(installation: &Installation, more: &[&str]) -> (i32, Json, Vec<Json>) {
-    tokio::task::block_in_place(|| installation.sync(more))
-}
-
-fn only_users(mut faults: Faults) -> Faults {
-    faults.only = Some(USERS.to_owned());
-    faults
-}
-
-fn gone(lines: &[Json]) -> usize {
-    lines.iter().filter(|line| line.get("gone").is_some()).count()
-}
+use crate::command::{line, muster};
+use crate::simulated::{directory, gone, installation, only_users, sync};
 
 /// P1, P2: what is cut short, lost or refused makes the run partial, names the gap, and retires nobody; the next clean
 /// run is complete.
@@ -203,40 +167,6 @@ async fn another_sid_renames_in_place() {
     let found: Json = serde_json::from_str(asked.stdout.lines().next().unwrap()).unwrap();
     let before = &found["history"][0]["before"];
     assert!(before["assetHeader.externalAssetId"].as_str().unwrap().starts_with("S-1-5-21-"), "{found}");
-    running.stop().await;
-}
-
-/// P7: the password is in no output, no file that a run leaves, and no error.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_found_nowhere() {
-    let running = directory(50).await;
-    let scratch = tempfile::tempdir().unwrap();
-    let installation = installation(&running, scratch.path(), false);
-    let banner = running.banner();
-    let canary = banner["password"].as_str().unwrap();
-    let settings = installation.directory.join("connector.toml");
-    let mut said = String::new();
-    for arguments in [
-        vec!["sync", "--json", "--log", "trace"],
-        vec!["sync", "--check", "--log", "trace"],
-        vec!["sync", "--log", "debug"],
-    ] {
-        let mut arguments = arguments;
-        arguments.insert(1, settings.to_str().unwrap());
-        let outcome = tokio::task::block_in_place(|| muster(&arguments));
-        said.push_str(&outcome.stdout);
-        said.push_str(&outcome.stderr);
-    }
-    assert_eq!(sync(&installation, &[]).await.0, 0);
-    running.set_faults(Faults { bind: Some("52e".to_owned()), ..Faults::default() });
-    let refused = tokio::task::block_in_place(|| muster(&["sync", settings.to_str().unwrap()]));
-    assert!(refused.code == 1 && refused.stderr.contains("the name or the password is wrong"), "{}", refused.stderr);
-    said.push_str(&refused.stderr);
-    assert!(!said.contains(canary));
-    for file in std::fs::read_dir(installation.state()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()));
-    }
     running.stop().await;
 }
 

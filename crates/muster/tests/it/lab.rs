@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Held by whoever changes the domain controller or counts on its rest.
+pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A running lab: its `key=value` lines.
 pub(crate) struct Lab {
     pub(crate) directory: PathBuf,
@@ -15,6 +18,15 @@ impl Lab {
     pub(crate) fn samba() -> Option<Self> {
         let Ok(directory) = std::env::var("MUSTER_TEST_SAMBA") else {
             eprintln!("SKIPPED: MUSTER_TEST_SAMBA is not set, this test needs the Samba lab");
+            return None;
+        };
+        Some(Self::at(Path::new(&directory)))
+    }
+
+    /// The OpenLDAP lab, or none where the test command left it out.
+    pub(crate) fn scale() -> Option<Self> {
+        let Ok(directory) = std::env::var("MUSTER_TEST_SCALE") else {
+            eprintln!("SKIPPED: MUSTER_TEST_SCALE is not set, this test needs the OpenLDAP lab");
             return None;
         };
         Some(Self::at(Path::new(&directory)))
@@ -48,6 +60,20 @@ impl Lab {
         let done = Command::new(script).arg(seed.to_string()).env("MUSTER_LAB_DIR", &self.directory).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         seed
+    }
+
+    /// Gives an object another name in its place, with another client.
+    pub(crate) fn rename(&self, dn: &str, name: &str) {
+        let url = format!("ldap://{}:{}", self.get("host"), self.get("ldap_port"));
+        let arguments = ["-x", "-r", "-D", self.get("bind_dn"), "-w", self.get("password"), "-H", &url, dn, name];
+        let done = Command::new("ldapmodrdn").args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Every batch of changes that the lab has seen.
+    pub(crate) fn all_changes(&self) -> Vec<[String; 4]> {
+        let seen = (1..).take_while(|seed| self.directory.join(format!("change-{seed}.tsv")).exists());
+        seen.flat_map(|seed| self.changes(seed)).collect()
     }
 
     /// What a batch changed: operation, objectGUID, DN, detail.

@@ -1,11 +1,17 @@
 //! The binary against real servers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
+mod checks;
 mod command;
 mod directory;
 mod faults;
 mod kills;
 mod lab;
 mod ldif;
+mod memory;
+mod moves;
+mod names;
 mod samba;
+mod secrets;
+mod simulated;
 mod usage;

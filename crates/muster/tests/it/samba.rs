@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::command::{Installation, line};
 use crate::directory::{Truth, truth};
-use crate::lab::Lab;
+use crate::lab::{Lab, TURN};
 
 /// The whole inventory as the binary writes it, by class and vendor id.
 fn inventory(installation: &Installation) -> BTreeMap<(String, String), Json> {
@@ -70,6 +70,7 @@ async fn members(installation: &Installation) -> BTreeSet<(String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn inventory_equals_the_directory_through_three_changes() {
     let Some(lab) = Lab::samba() else { return };
+    let _turn = TURN.lock().await;
     let scratch = tempfile::tempdir().unwrap();
     let admin = Installation::new(&scratch.path().join("admin"), &lab.connector("bind_upn", "password"));
     let service = Installation::new(&scratch.path().join("service"), &lab.connector("svc_dn", "svc_password"));

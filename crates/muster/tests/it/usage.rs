@@ -4,45 +4,148 @@ use crate::command::{muster, sync_once};
 
 const GOOD: &str = "type = \"active_directory\"\nname = \"x\"\n[authentication]\nhost = \"127.0.0.1\"\nport = 1\nbindDn = \"a@b\"\npassword = \"Hidden-Canary-9\"\nprotocol = \"ldap\"\n";
 
+/// What is replaced in the good settings, by what, the exit code, and what is said.
+const SETTINGS: &[(&str, &str, i32, &[&str])] = &[
+    (
+        "type = \"active_directory\"",
+        "type = \"activedirectory\"",
+        2,
+        &["there is no connector type `activedirectory`", "one of `active_directory`"],
+    ),
+    ("name = \"x\"", "name = \" \"", 2, &["setting `name`", "give the connector a name"]),
+    ("name = \"x\"", "name = \"x\"\nnonsense = 1", 2, &["line 3", "unknown field `nonsense`"]),
+    ("[authentication]", "[authentication", 2, &["line 3"]),
+    ("host = \"127.0.0.1\"", "host = \"ldap://127.0.0.1\"", 2, &["authentication.host", "URL"]),
+    ("password = \"Hidden-Canary-9\"", "password = \"\"", 2, &["authentication.password", "empty"]),
+    ("password = \"Hidden-Canary-9\"", "password = 12345678", 2, &["quotes"]),
+    ("protocol = \"ldap\"", "protocol = \"ldaps\"", 2, &["authentication.certificate"]),
+    ("protocol = \"ldap\"", "protocol = \"ldap\"\ncertificate = \"missing.pem\"", 2, &["missing.pem"]),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\nbaseContext = \"muster.test\"",
+        2,
+        &["profile.baseContext", "distinguished name"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntransformMaps = { people = \"default\" }",
+        2,
+        &["profile.transformMaps.people", "`users`"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntransformMaps = { users = \"none.yaml\" }",
+        2,
+        &["profile.transformMaps.users", "none.yaml"],
+    ),
+    ("host = \"127.0.0.1\"\n", "", 2, &["authentication.host", "it is missing", "Name or address"]),
+    ("host = \"127.0.0.1\"", "host = \" \"", 2, &["authentication.host", "it is empty", "name or address"]),
+    ("host = \"127.0.0.1\"", "host = \"dc1:636\"", 2, &["authentication.host", "it holds a port", "give the port as"]),
+    ("host = \"127.0.0.1\"", "host = \"dc 1\"", 2, &["authentication.host", "characters that no host name has"]),
+    ("host = \"127.0.0.1\"", "host = [\"a\"]", 2, &["authentication.host", "expected a string"]),
+    ("port = 1", "port = 0", 2, &["authentication.port", "it is 0", "389 for LDAP"]),
+    ("port = 1", "port = 70000", 2, &["authentication.port", "70000", "636 for LDAPS"]),
+    ("port = 1", "port = -1", 2, &["authentication.port", "636 for LDAPS"]),
+    ("port = 1", "port = \"ldap\"", 2, &["authentication.port", "636 for LDAPS"]),
+    ("bindDn = \"a@b\"\n", "", 2, &["authentication.bindDn", "it is missing", "user principal name"]),
+    ("bindDn = \"a@b\"", "bindDn = \"\"", 2, &["authentication.bindDn", "it is empty", "user principal name"]),
+    (
+        "password = \"Hidden-Canary-9\"\n",
+        "",
+        2,
+        &["authentication.password", "it is missing", "The account's password"],
+    ),
+    ("bindDn =", "binddn =", 2, &["authentication.binddn", "unknown field"]),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldapss\"",
+        2,
+        &["authentication.protocol", "ldapss", "ldap, ldaps or starttls"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"starttls\"",
+        2,
+        &["authentication.certificate", "it is missing", "root certificate"],
+    ),
+    ("port = 1\n", "port = 636\n", 1, &["127.0.0.1:636", "firewall"]),
+    (
+        "protocol = \"ldap\"",
+        "certificate = \"-----BEGIN CERTIFICATE-----\\nnone\\n-----END CERTIFICATE-----\"",
+        2,
+        &["authentication.certificate", "Base-64 (PEM) or DER"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "certificate = \"connector.toml\"",
+        2,
+        &["authentication.certificate", "Base-64 (PEM) or DER"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\nbaseContext = [\"DC=a,DC=b\", \"OU=x,DC=a,DC=b\"]",
+        2,
+        &["profile.baseContext", "`DC=a,DC=b` and `OU=x,DC=a,DC=b` overlap", "leave out the lower one"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\nbaseContext = 7",
+        2,
+        &["profile.baseContext", "a DN or a list of DNs", "Root DN"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\nsearchScope = \"deep\"",
+        2,
+        &["profile.searchScope", "deep", "base, one or subtree"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\nassets = \"all\"",
+        2,
+        &["profile.assets", "identities, or identities_with_posture"],
+    ),
+    ("protocol = \"ldap\"", "protocol = \"ldap\"\n[profile]\npageSize = 0", 2, &["profile.pageSize", "1 to 100000"]),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntimeoutSeconds = 4000",
+        2,
+        &["profile.timeoutSeconds", "1 to 3600 seconds"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntransformMaps = \"default\"",
+        2,
+        &["profile.transformMaps", "it is not a table", "users = \"default\""],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntransformMaps = { users = 1 }",
+        2,
+        &["profile.transformMaps.users", "it is not text", "`default` or the path"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntransformMaps = { users = \"connector.toml\" }",
+        2,
+        &["profile.transformMaps.users", "connector.toml", "muster map lint"],
+    ),
+    (
+        "protocol = \"ldap\"",
+        "protocol = \"ldap\"\n[profile]\ntransformMaps = { users = \"lame.yaml\" }",
+        2,
+        &["profile.transformMaps.users", "12:29: M002 `mial` is not an attribute", "muster map lint", "lame.yaml"],
+    ),
+    ("port = 1", "port = 1", 1, &["127.0.0.1:1", "firewall"]),
+];
+
 #[test]
 fn bad_settings_are_told_with_field_and_remedy() {
-    let cases: &[(&str, &str, i32, &[&str])] = &[
-        (
-            "type = \"active_directory\"",
-            "type = \"activedirectory\"",
-            2,
-            &["there is no connector type `activedirectory`", "one of `active_directory`"],
-        ),
-        ("name = \"x\"", "name = \" \"", 2, &["setting `name`", "give the connector a name"]),
-        ("name = \"x\"", "name = \"x\"\nnonsense = 1", 2, &["line 3", "unknown field `nonsense`"]),
-        ("[authentication]", "[authentication", 2, &["line 3"]),
-        ("host = \"127.0.0.1\"", "host = \"ldap://127.0.0.1\"", 2, &["authentication.host", "URL"]),
-        ("password = \"Hidden-Canary-9\"", "password = \"\"", 2, &["authentication.password", "empty"]),
-        ("password = \"Hidden-Canary-9\"", "password = 12345678", 2, &["quotes"]),
-        ("protocol = \"ldap\"", "protocol = \"ldaps\"", 2, &["authentication.certificate"]),
-        ("protocol = \"ldap\"", "protocol = \"ldap\"\ncertificate = \"missing.pem\"", 2, &["missing.pem"]),
-        (
-            "protocol = \"ldap\"",
-            "protocol = \"ldap\"\n[profile]\nbaseContext = \"muster.test\"",
-            2,
-            &["profile.baseContext", "distinguished name"],
-        ),
-        (
-            "protocol = \"ldap\"",
-            "protocol = \"ldap\"\n[profile]\ntransformMaps = { people = \"default\" }",
-            2,
-            &["profile.transformMaps.people", "`users`"],
-        ),
-        (
-            "protocol = \"ldap\"",
-            "protocol = \"ldap\"\n[profile]\ntransformMaps = { users = \"none.yaml\" }",
-            2,
-            &["profile.transformMaps.users", "none.yaml"],
-        ),
-        ("port = 1", "port = 1", 1, &["127.0.0.1:1", "firewall"]),
-    ];
-    for (old, new, code, words) in cases {
+    let default = muster(&["map", "show", "active_directory/users"]).stdout;
+    for (old, new, code, words) in SETTINGS {
         let scratch = tempfile::tempdir().unwrap();
+        assert!(GOOD.contains(old), "{old}");
+        std::fs::write(scratch.path().join("lame.yaml"), default.replace("source: mail,", "source: mial,")).unwrap();
         let (outcome, left) = sync_once(scratch.path(), &GOOD.replace(old, new));
         assert_eq!(outcome.code, *code, "{new}: {}", outcome.stderr);
         for word in *words {
@@ -70,7 +173,11 @@ fn wrong_usage_is_exit_code_two() {
         (&["query", "", "--state", "/nonexistent"], "there is no store in `/nonexistent`"),
         (&["query", "user.name:(", "--state", "/nonexistent"], "column"),
         (&["query", "x.y:1", "--state", "/nonexistent"], "there is no token `x.y`"),
+        (&["query", "user.statsu:ACTIVE", "--state", "/nonexistent"], "the nearest is `user.status`"),
+        (&["query", "user.status:", "--state", "/nonexistent"], "column 13: expected a value"),
+        (&["query", "user.activationDate > yesterday", "--state", "/nonexistent"], "`yesterday` is none"),
         (&["query", "", "--class", "dog", "--state", "/nonexistent"], "there is no such class"),
+        (&["query", "", "--limit", "many", "--state", "/nonexistent"], "--limit"),
         (&["map", "lint", "/nonexistent.yaml"], "reading `/nonexistent.yaml`"),
         (&["map", "show", "nobody/knows"], "one of `active_directory/containers`"),
         (&["doctor", "--state", "/nonexistent"], "there is no store"),

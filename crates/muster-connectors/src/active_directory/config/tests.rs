@@ -72,7 +72,7 @@ fn bad_profiles_name_field_problem_and_remedy() {
         (json!({ "assets": "everything" }), "assets", "`everything`", "identities_with_posture"),
         (json!({ "computedAttributes": "yes" }), "computedAttributes", "\"yes\"", "msDS-User-Account-Control-Computed"),
         (json!({ "pageSize": 0 }), "pageSize", "out of range", "100000"),
-        (json!({ "pageSize": -1 }), "pageSize", "-1", "docs/reference"),
+        (json!({ "pageSize": -1 }), "pageSize", "-1", "100000"),
         (json!({ "timeoutSeconds": 0 }), "timeoutSeconds", "out of range", "3600"),
         (json!({ "baseContexts": "DC=b" }), "baseContexts", "unknown field", "docs/reference"),
     ] {

@@ -12,7 +12,7 @@ use super::*;
 use crate::testkit::{HEAD, Reply, directory, entry};
 
 #[derive(Default)]
-struct Keeping {
+pub(super) struct Keeping {
     batches: Mutex<Vec<muster_core::connector::Batch>>,
     closed: AtomicBool,
 }
@@ -30,10 +30,10 @@ impl BatchSink for Keeping {
 }
 
 /// Attribute name and value, in the record's order.
-type Values = Vec<(String, Vec<u8>)>;
+pub(super) type Values = Vec<(String, Vec<u8>)>;
 
 impl Keeping {
-    fn records(&self) -> Vec<(String, Values)> {
+    pub(super) fn records(&self) -> Vec<(String, Values)> {
         let batches = self.batches.lock().unwrap();
         let mut records = Vec::new();
         for batch in batches.iter() {
@@ -52,7 +52,7 @@ impl Keeping {
     }
 }
 
-fn connector(port: u16, profile: serde_json::Value) -> Arc<dyn Connector> {
+pub(super) fn connector(port: u16, profile: serde_json::Value) -> Arc<dyn Connector> {
     let sections = serde_json::json!({
         "authentication": { "host": "127.0.0.1", "port": port, "bindDn": "u", "password": "p" },
         "profile": profile,
@@ -61,11 +61,11 @@ fn connector(port: u16, profile: serde_json::Value) -> Arc<dyn Connector> {
     (CONNECTOR.open)(&Settings { sections, base_directory: Some(".".into()) }).unwrap()
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(work)
 }
 
-fn read_with(
+pub(super) fn read_with(
     connector: &dyn Connector,
     stream: &str,
     (mode, cursor): (muster_core::connector::Mode, Option<&Cursor>),
@@ -75,9 +75,13 @@ fn read_with(
     run(connector.read(ReadRequest { scope: &scope, mode, cursor }, sink))
 }
 
-use muster_core::connector::Mode::{Delta, Full, Sweep};
+pub(super) use muster_core::connector::Mode::{Delta, Full, Sweep};
 
-fn read(port: u16, stream: &str, mode: muster_core::connector::Mode) -> (Keeping, Result<ScopeEnd, ConnectorError>) {
+pub(super) fn read(
+    port: u16,
+    stream: &str,
+    mode: muster_core::connector::Mode,
+) -> (Keeping, Result<ScopeEnd, ConnectorError>) {
     let sink = Keeping::default();
     let end = read_with(&*connector(port, serde_json::json!({})), stream, (mode, None), &sink);
     (sink, end)
@@ -89,20 +93,20 @@ fn guid(number: u8) -> [u8; 16] {
     [number; 16]
 }
 
-fn key(number: u8) -> String {
+pub(super) fn key(number: u8) -> String {
     guid_text(&guid(number)).unwrap()
 }
 
-fn user(number: u8) -> LdapOp {
+pub(super) fn user(number: u8) -> LdapOp {
     entry(&format!("CN=u{number},OU=x,{HEAD}"), &[("objectGUID", &[&guid(number)]), ("objectSid", &[SID])])
 }
 
-fn is_count(search: &LdapSearchRequest) -> bool {
+pub(super) fn is_count(search: &LdapSearchRequest) -> bool {
     search.attrs == ["1.1"]
 }
 
 /// The answer to a look at the container of the entries, where it is one.
-fn container(search: &LdapSearchRequest) -> Option<Reply> {
+pub(super) fn container(search: &LdapSearchRequest) -> Option<Reply> {
     (search.base == format!("OU=x,{HEAD}"))
         .then(|| Reply::all(vec![entry(&search.base, &[("objectGUID", &[&guid(200)])])]))
 }

@@ -27,6 +27,12 @@ const POLL: Duration = Duration::from_millis(200);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 /// The slowest that a message may arrive once patience has run out: a server that drips bytes holds no run.
 const MINIMUM_BYTES_A_SECOND: u64 = 1024;
+/// A read of less is a small one.
+const SMALL_READ: usize = 8 << 10;
+/// After so many small reads in a page the server is taken for one that sends entry by entry.
+const SMALL_READS: u32 = 8;
+/// How long such a server is left alone before the next read.
+const GATHERING: Duration = Duration::from_micros(150);
 /// What the buffer may keep between messages.
 const KEPT_BUFFER: usize = 1 << 20;
 
@@ -82,6 +88,7 @@ pub struct Connection {
     end: usize,
     next_message_id: i64,
     received: u64,
+    small_reads: u32,
 }
 
 impl Connection {
@@ -123,6 +130,7 @@ impl Connection {
             end: 0,
             next_message_id: 1,
             received: 0,
+            small_reads: 0,
         })
     }
 
@@ -135,6 +143,11 @@ impl Connection {
     /// The address that answered.
     pub fn peer(&self) -> Result<SocketAddr, LdapError> {
         self.stream.as_ref().ok_or(LdapError::Closed)?.socket().peer_addr().map_err(LdapError::Io)
+    }
+
+    /// Changes how long an answer is waited for.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.settings.patience = patience;
     }
 
     /// Encrypts the connection as the settings say.
@@ -268,6 +281,10 @@ impl Connection {
     }
 
     fn fill(&mut self, pace: &mut Pace, waiting: &mut dyn FnMut() -> Result<(), LdapError>) -> Result<(), LdapError> {
+        if self.small_reads >= SMALL_READS {
+            // Waking for every entry would cost more than reading it, on both sides: let some gather.
+            std::thread::sleep(GATHERING);
+        }
         let silent_since = Instant::now();
         loop {
             let room = &mut self.buffer[self.end..];
@@ -281,6 +298,9 @@ impl Connection {
                 Ok(count) => {
                     self.end += count;
                     self.received += u64::try_from(count).unwrap_or(0);
+                    if count < SMALL_READ {
+                        self.small_reads = self.small_reads.saturating_add(1);
+                    }
                     return Ok(());
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
@@ -365,6 +385,7 @@ impl DirectoryReader for Connection {
         on_entry: &mut dyn FnMut(Option<&Entry<'_>>) -> Result<(), LdapError>,
     ) -> Result<PageEnd, LdapError> {
         let (mut entries, mut references) = (0, 0);
+        self.small_reads = 0;
         loop {
             let response = self.answer(ticket.message_id, &mut || on_entry(None))?;
             match response.tag {

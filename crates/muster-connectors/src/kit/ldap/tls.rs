@@ -36,13 +36,18 @@ pub fn read_certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, C
     if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
         let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
         let certificates = parsed.map_err(|_| CertificateError::Unreadable)?;
-        return if certificates.is_empty() { Err(CertificateError::NoneInPem) } else { Ok(certificates) };
+        if certificates.is_empty() {
+            return Err(CertificateError::NoneInPem);
+        }
+        return checked(certificates);
     }
-    let certificate = CertificateDer::from(bytes.to_vec());
-    if ParsedCertificate::try_from(&certificate).is_err() {
-        return Err(CertificateError::Unreadable);
-    }
-    Ok(vec![certificate])
+    checked(vec![CertificateDer::from(bytes.to_vec())])
+}
+
+/// What is no certificate inside is told when the settings are read, not when the first run connects.
+fn checked(certificates: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let readable = certificates.iter().all(|certificate| ParsedCertificate::try_from(certificate).is_ok());
+    if readable { Ok(certificates) } else { Err(CertificateError::Unreadable) }
 }
 
 /// The client's TLS settings: only `anchors` are trusted, or a server certificate that is itself one of them.

@@ -30,6 +30,37 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// The forms of section 1.8 of the platform's text, each with how many cases stand under its heading.
+const FORMS: [(&str, usize); 16] = [
+    ("token, operator, value", 8),
+    ("operators in any case", 4),
+    ("and, or, not", 5),
+    ("bare words", 8),
+    ("identifiers match only from the start", 5),
+    ("quoted words, next to each other, in order", 10),
+    ("backticks and single quotes are exact", 8),
+    ("wildcards", 8),
+    ("has a value, is null", 6),
+    ("comparisons in place of the colon", 6),
+    ("brackets include both ends", 3),
+    ("lists of numbers", 2),
+    ("dates with two or three dots", 8),
+    ("times before now", 6),
+    ("lists\n", 4),
+    ("sub-queries", 5),
+];
+
+#[test]
+fn every_form_has_its_cases() {
+    let text = include_str!("cases.txt");
+    for (form, least) in FORMS {
+        let (_, rest) = text.split_once(&format!("# 1.8: {form}")).unwrap_or_else(|| panic!("no cases of: {form}"));
+        let own = rest.split("\n# 1.8: ").next().unwrap_or_default();
+        let count = own.lines().skip(1).filter(|line| line.contains("=>")).count();
+        assert!(count >= least, "{form}: {count} cases");
+    }
+}
+
 #[test]
 fn the_table_holds_in_memory_and_in_the_databases() {
     let now = at("2024-04-01T00:00:00Z");

@@ -1,0 +1,227 @@
+//! A hub's worker: claims jobs and does them (docs/adr/0006).
+//!
+//! ```text
+//! claim ─→ open (connection, secrets, profile, maps) ─→ run | check | remove ─→ end of the job
+//!   └ attend: prolongs the lease, looks whether somebody wants it to end, lets go when another took it
+//! ```
+//!
+//! *Is here*: what a job does. *Is not here*: when a profile is due ([`crate::scheduler`]), who may ask (web).
+
+mod open;
+mod tell;
+mod work;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use muster_connectors::ConnectorType;
+use muster_core::clock::Clock;
+use muster_core::seal::Keyring;
+use muster_store::hub::{JobClaim, JobEnd, JobRow};
+use muster_store::{Store, StoreError};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use tell::Teller;
+
+/// How long a claim lasts unless it is prolonged.
+pub const LEASE_SECONDS: i64 = 15;
+/// How often a job is looked after: whether it shall end, whether its lease needs prolonging.
+const ATTENTION: Duration = Duration::from_millis(250);
+/// How many such looks pass between two prolongings.
+const LOOKS_A_LEASE: u32 = 20;
+/// How long a job that shall end may take to do so by itself.
+const PATIENCE: Duration = Duration::from_millis(600);
+/// How often the queue is looked at.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What a worker is made of.
+#[derive(Clone)]
+pub struct Worker {
+    /// Where jobs and everything else lie.
+    pub store: Store,
+    /// What can be read.
+    pub kinds: &'static [&'static ConnectorType],
+    /// What opens sealed secrets.
+    pub keyring: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Which worker this is, for operators.
+    pub owner: String,
+    /// How many jobs it does at once.
+    pub parallel: usize,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Worker").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// What a job came to.
+#[derive(Debug)]
+struct Outcome {
+    result: &'static str,
+    message: Option<String>,
+}
+
+impl Outcome {
+    fn of(result: &'static str) -> Self {
+        Self { result, message: None }
+    }
+
+    fn failed(message: impl Into<String>) -> Self {
+        Self { result: "failed", message: Some(message.into()) }
+    }
+}
+
+/// A job under way, and the flag that asks it to end.
+struct UnderWay {
+    task: JoinHandle<Result<Outcome, StoreError>>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Does jobs until `stop` says so; those under way then are given back and go on elsewhere, or at the next start.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.parallel));
+        let mut poll = tokio::time::interval(POLL);
+        while !*stop.borrow() {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match self.claim().await {
+                Ok(Some((job, claim))) => {
+                    let worker = self.clone();
+                    let stop = stop.clone();
+                    tokio::spawn(async move {
+                        worker.attend(job, claim, stop).await;
+                        drop(place);
+                    });
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "looking for jobs"),
+            }
+            drop(place);
+            tokio::select! {
+                _ = poll.tick() => {}
+                _ = stop.changed() => {}
+            }
+        }
+        // Whoever is under way notices by itself; wait until every place is free again.
+        let all = u32::try_from(self.parallel).unwrap_or(u32::MAX);
+        let _places = places.acquire_many(all).await;
+    }
+
+    /// Does every job that waits, one after the other: for tests and for `--once`.
+    pub async fn drain(&self) -> Result<usize, StoreError> {
+        let mut done = 0;
+        let (_keep, stop) = watch::channel(false);
+        while let Some((job, claim)) = self.claim().await? {
+            self.attend(job, claim, stop.clone()).await;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    async fn claim(&self) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
+        let now = self.clock.now();
+        self.store.claim_job(&self.owner, now, now.plus(LEASE_SECONDS * 1_000_000)).await
+    }
+
+    /// Does a job and looks after its claim meanwhile.
+    async fn attend(&self, job: JobRow, claim: JobClaim, stop: watch::Receiver<bool>) {
+        let teller = Teller::start(self.store.clone(), Arc::clone(&self.clock), (job.tenant, job.id));
+        let cancel = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn(work::work(self.clone(), job.clone(), Arc::clone(&teller), Arc::clone(&cancel)));
+        let ended = match self.watch(&job, &claim, (UnderWay { task, cancel }, stop)).await {
+            Ok(Some(outcome)) => self.end(&job, &claim, outcome, &teller).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        teller.stop().await;
+        match ended {
+            Ok(()) => {}
+            Err(StoreError::Fenced(why)) => tracing::warn!(job = job.uuid, why, "let go of a job"),
+            Err(error) => {
+                tracing::error!(job = job.uuid, error = &error as &dyn std::error::Error, "doing a job");
+            }
+        }
+    }
+
+    async fn end(&self, job: &JobRow, claim: &JobClaim, outcome: Outcome, teller: &Teller) -> Result<(), StoreError> {
+        let level = if outcome.result == "failed" { "error" } else { "info" };
+        let words = outcome.message.as_deref().unwrap_or(outcome.result);
+        teller.event(level, "state", words.to_owned(), Some(serde_json::json!({ "result": outcome.result })));
+        teller.flush().await;
+        let end = JobEnd { result: outcome.result, message: outcome.message.as_deref(), now: self.clock.now() };
+        tracing::info!(job = job.uuid, kind = job.kind, result = outcome.result, "job ended");
+        self.store.end_job(claim, end).await
+    }
+
+    /// Waits for a job's outcome; none where it was given back.
+    async fn watch(
+        &self,
+        job: &JobRow,
+        claim: &JobClaim,
+        (mut under_way, mut stop): (UnderWay, watch::Receiver<bool>),
+    ) -> Result<Option<Outcome>, StoreError> {
+        let ends_at = work::ends_at(self, job).await?;
+        let mut looks = 0;
+        let mut attention = tokio::time::interval(ATTENTION);
+        loop {
+            tokio::select! {
+                done = &mut under_way.task => return joined(done).map(Some),
+                _ = stop.changed() => {
+                    under_way.task.abort();
+                    self.store.postpone_job(claim, self.clock.now()).await?;
+                    return Ok(None);
+                }
+                _ = attention.tick() => {}
+            }
+            looks += 1;
+            let renewed = if looks % LOOKS_A_LEASE == 0 {
+                self.store.renew_job(claim, self.clock.now().plus(LEASE_SECONDS * 1_000_000)).await
+            } else {
+                self.store.job_is_cancelled(claim.job).await
+            };
+            let over = ends_at.is_some_and(|end| self.clock.now() >= end);
+            match renewed {
+                Ok(false) if !over => {}
+                Ok(false) => return self.cancel(claim, under_way).await.map(Some),
+                Ok(true) => return self.cancel(claim, under_way).await.map(Some),
+                Err(error @ StoreError::Fenced(_)) => {
+                    // Another worker has it: whatever this one still writes is refused by the run's claim.
+                    under_way.task.abort();
+                    return Err(error);
+                }
+                // A database that is away for a moment: the lease decides.
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "looking after a job"),
+            }
+        }
+    }
+
+    /// Asks a job to end; one that does not is fenced out, and what it still does is written nowhere.
+    async fn cancel(&self, claim: &JobClaim, under_way: UnderWay) -> Result<Outcome, StoreError> {
+        let UnderWay { mut task, cancel } = under_way;
+        cancel.store(true, Ordering::SeqCst);
+        match tokio::time::timeout(PATIENCE, &mut task).await {
+            Ok(done) => {
+                joined(done)?;
+            }
+            Err(_) => {
+                task.abort();
+                work::fence_out(self, claim.job).await?;
+            }
+        }
+        Ok(Outcome::of("cancelled"))
+    }
+}
+
+fn joined(done: Result<Result<Outcome, StoreError>, tokio::task::JoinError>) -> Result<Outcome, StoreError> {
+    match done {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_cancelled() => Err(StoreError::Fenced("the job was let go")),
+        Err(_) => Ok(Outcome::failed("an internal error; the hub's log has it")),
+    }
+}

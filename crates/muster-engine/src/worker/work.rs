@@ -1,0 +1,143 @@
+//! What each kind of job does.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use muster_core::clock::Instant;
+use muster_core::connector::Mode;
+use muster_core::run::RunResult;
+use muster_core::schedule::Schedule;
+use muster_store::hub::{ConnectionRow, JobRow, ProfileRow};
+use muster_store::{ConnectorRow, Order, RunClose, StoreError};
+use serde_json::Value;
+
+use super::open::{NotOpened, Opened, open};
+use super::tell::Teller;
+use super::{Outcome, Worker};
+use crate::{EngineError, Options, Subject};
+
+/// Assets that go in one statement when a connector is removed.
+const REMOVED_AT_ONCE: i64 = 2000;
+
+/// Does a job. An error is the store's; whatever an operator can mend is an outcome.
+pub(super) async fn work(
+    worker: Worker,
+    job: JobRow,
+    teller: Arc<Teller>,
+    cancel: Arc<AtomicBool>,
+) -> Result<Outcome, StoreError> {
+    if job.kind == "remove" {
+        return remove(&worker, &job).await;
+    }
+    let Some(connection) = worker.store.connection_of(job.tenant, job.connector).await? else {
+        return Ok(Outcome::failed("the connector is not there any more"));
+    };
+    let profile = match job.profile {
+        None => None,
+        Some(id) => worker.store.profile_of(job.tenant, id).await?,
+    };
+    let opened = match open(&worker, &connection, profile.as_ref()).await {
+        Ok(opened) => opened,
+        Err(NotOpened::Store(error)) => return Err(error),
+        Err(NotOpened::Settings(problem)) => return Ok(Outcome::failed(problem)),
+    };
+    match (job.kind.as_str(), profile) {
+        ("check", _) => Ok(check(opened, &teller).await),
+        ("run", Some(profile)) => run(&worker, (&job, &connection, &profile), opened, (teller, cancel)).await,
+        ("run", None) => Ok(Outcome::failed("the profile is not there any more")),
+        (kind, _) => Ok(Outcome::failed(format!("this version knows no job `{kind}`"))),
+    }
+}
+
+async fn check(opened: Opened, teller: &Teller) -> Outcome {
+    match opened.connector.check(teller).await {
+        true => Outcome::of("passed"),
+        false => Outcome::failed("a step failed; each says what to do"),
+    }
+}
+
+async fn run(
+    worker: &Worker,
+    (job, connection, profile): (&JobRow, &ConnectionRow, &ProfileRow),
+    opened: Opened,
+    (teller, cancel): (Arc<Teller>, Arc<AtomicBool>),
+) -> Result<Outcome, StoreError> {
+    let row = ConnectorRow { id: connection.id, tenant: connection.tenant, name: connection.name.clone() };
+    // Claimed again: the worker before may have ended the run, and not the job.
+    if let Some(id) = job.run
+        && let Some(result) = worker.store.run(&row, id).await?.and_then(|run| run.result)
+    {
+        return Ok(Outcome::of(result.word()));
+    }
+    let over = ends_at(worker, job).await?.is_some_and(|end| worker.clock.now() >= end);
+    if !profile.active || over {
+        return Ok(Outcome { result: "cancelled", message: Some("the profile does not run any more".to_owned()) });
+    }
+    let mode = match job.payload.get("mode").and_then(Value::as_str) {
+        Some("full") => Mode::Full,
+        Some("sweep") => Mode::Sweep,
+        _ => Mode::Delta,
+    };
+    let release = job.payload.get("release").and_then(Value::as_bool).unwrap_or(false);
+    let options = Options { mode, release, cancel, progress: teller };
+    let order = Order { profile: Some(profile.id), job: Some(job.id) };
+    let subject = Subject { row: &row, connector: opened.connector.as_ref(), maps: &opened.maps, order };
+    match crate::run(&worker.store, subject, worker.clock.as_ref(), options).await {
+        Ok(report) => Ok(Outcome { result: report.result.word(), message: first_gap(&report) }),
+        Err(EngineError::Store(error)) => Err(error),
+        Err(EngineError::Connector(error)) => {
+            let remedy = error.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            Ok(Outcome::failed(format!("{error}{remedy}")))
+        }
+        Err(error) => Ok(Outcome::failed(error.to_string())),
+    }
+}
+
+/// When a scheduled job has to end: after its schedule's end nothing runs.
+pub(super) async fn ends_at(worker: &Worker, job: &JobRow) -> Result<Option<Instant>, StoreError> {
+    let Some(profile) = job.profile.filter(|_| job.requested_by == "schedule") else { return Ok(None) };
+    let profile = worker.store.profile_of(job.tenant, profile).await?;
+    let schedule = profile.and_then(|profile| profile.schedule);
+    let schedule = schedule.and_then(|schedule| Schedule::from_json(&schedule).ok());
+    Ok(schedule.and_then(|schedule| schedule.end()))
+}
+
+/// The first thing that is missing, in a sentence; the ledger has all.
+fn first_gap(report: &crate::Report) -> Option<String> {
+    use muster_core::ledger::Evidence;
+    let open = report.ledger.iter().find_map(|line| match &line.evidence {
+        Evidence::Open { reason } => Some(format!("{} of {}: {reason}", line.stream, line.scope)),
+        _ => None,
+    });
+    let held: u64 = report.ledger.iter().map(|line| line.counters.held).sum();
+    let held = (held > 0).then(|| format!("{held} assets are held: release or refuse them"));
+    open.or(held)
+}
+
+/// Retires what a removed connector brought.
+async fn remove(worker: &Worker, job: &JobRow) -> Result<Outcome, StoreError> {
+    let mut gone = 0;
+    loop {
+        let now = worker.clock.now();
+        match worker.store.retire_removed((job.tenant, job.connector), now, REMOVED_AT_ONCE).await? {
+            0 => break,
+            more => gone += more,
+        }
+    }
+    Ok(Outcome { result: "complete", message: Some(format!("{gone} assets are gone with their connector")) })
+}
+
+/// Ends the run of a job whose worker does not: its claim is taken, so that it writes nothing more.
+pub(super) async fn fence_out(worker: &Worker, job: i64) -> Result<(), StoreError> {
+    let Some((run, read_in_full)) = worker.store.open_run_of(job).await? else { return Ok(()) };
+    let claim = worker.store.claim_run(run, None).await?;
+    let notes = ["cancelled while the source was silent".to_owned()];
+    let close = RunClose {
+        result: RunResult::Cancelled,
+        now: worker.clock.now(),
+        notes: &notes,
+        before_its_time: true,
+        read_in_full: &read_in_full,
+    };
+    worker.store.end_run(claim, close).await
+}

@@ -1,0 +1,258 @@
+//! `muster serve`: the hub. Web, worker and scheduler in one process, meeting in the store (docs/adr/0006).
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use muster_connectors::REGISTRY;
+use muster_core::clock::{Clock, Instant, SystemClock};
+use muster_core::secret::Secret;
+use muster_engine::scheduler;
+use muster_engine::worker::Worker;
+use muster_store::{Location, Store};
+use muster_web::auth::{First, ensure_administrator};
+use muster_web::{Hub, Random, Settings};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cli::ServeArguments;
+use crate::console::say_line;
+use crate::failure::Failure;
+use crate::keys;
+use crate::state::{self, State};
+
+const PASSWORD_VARIABLE: &str = "MUSTER_ADMIN_PASSWORD";
+/// How often the scheduler looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long requests under way may take when the hub ends.
+const GRACE: Duration = Duration::from_secs(3);
+/// Events older than this go.
+const EVENT_DAYS: i64 = 90;
+const DAY: i64 = 86_400_000_000;
+
+/// A hub that serves.
+pub(crate) struct Serving {
+    pub(crate) url: String,
+    /// The first administrator's password, where it was made and is to be shown once.
+    pub(crate) password: Option<Secret>,
+    pub(crate) hub: Arc<Hub>,
+    handle: Handle<SocketAddr>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    /// Keeps a second hub out of the same directory.
+    _state: Option<State>,
+}
+
+/// What a hub is started with.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: Option<&'a Path>,
+    pub(crate) database: Option<&'a Secret>,
+    /// Certificate and key.
+    pub(crate) tls: Option<(&'a Path, &'a Path)>,
+    pub(crate) workers: usize,
+}
+
+pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCode, Failure> {
+    let tls = match (&arguments.tls_certificate, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
+        _ => None,
+    };
+    let start = Start {
+        listen: arguments.listen,
+        data: arguments.data.as_deref(),
+        database: arguments.database.as_ref(),
+        tls,
+        workers: arguments.workers,
+    };
+    let serving = Serving::start(start).await?;
+    if json {
+        let password = serving.password.as_ref().map(|password| password.reveal().to_owned());
+        say_line(serde_json::json!({ "url": serving.url, "username": "admin", "password": password }));
+    } else {
+        say_line(format_args!("Muster serves at {}", serving.url));
+        if let Some(password) = &serving.password {
+            say_line(format_args!("First administrator `admin`, password (shown this once): {}", password.reveal()));
+        }
+    }
+    if !arguments.listen.ip().is_loopback() && arguments.tls_certificate.is_none() {
+        eprintln!("warning: served without TLS on an address that other machines can reach; passwords travel in clear");
+    }
+    until_told_to_end().await;
+    serving.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns at the first interrupt or request to end; the second ends the process at once.
+async fn until_told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(interrupt.await),
+    }
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+}
+
+impl Serving {
+    /// Opens the store and the keys, and starts to serve.
+    pub(crate) async fn start(start: Start<'_>) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (store, state) = open(&start).await?;
+        let keyring = Arc::new(keys::load(start.data)?);
+        keys::check(&store, &keyring, clock.now()).await?;
+        if start.data.is_some() {
+            // Nobody else has this directory: what a hub before left under way is free.
+            store.free_jobs().await?;
+        }
+        let settings = Settings { secure_cookies: start.tls.is_some(), ..Settings::default() };
+        let offers = REGISTRY.iter().map(|kind| kind.offer()).collect();
+        let surroundings = (Arc::clone(&keyring), Arc::clone(&clock));
+        let hub = Hub::new((store.clone(), offers), surroundings.0, surroundings.1, Random::of_the_system(), settings);
+        let hub = Arc::new(hub);
+        let given = std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new);
+        let first = ensure_administrator(&hub, given).await.map_err(|problem| {
+            Failure::usage(anyhow!(
+                "making the first administrator: {}",
+                problem.detail.as_deref().unwrap_or("it cannot be made")
+            ))
+            .with_hint(format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator"))
+        })?;
+        let password = match first {
+            First::MadeWith(password) => Some(password),
+            First::Present | First::Made => None,
+        };
+        let handle = Handle::new();
+        let (url, serving) = listen(&start, muster_web::router(Arc::clone(&hub)), &handle).await?;
+        let (stop, stopped) = watch::channel(false);
+        let worker = Worker {
+            store: store.clone(),
+            kinds: REGISTRY,
+            keyring,
+            clock: Arc::clone(&clock),
+            owner: format!("{url} {}", std::process::id()),
+            parallel: start.workers,
+        };
+        let tasks =
+            vec![serving, tokio::spawn(worker.serve(stopped.clone())), tokio::spawn(schedule(store, clock, stopped))];
+        Ok(Self { url, password, hub, handle, stop, tasks, _state: state })
+    }
+
+    /// Ends: no new requests, jobs are given back, the store is closed.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(true);
+        self.handle.graceful_shutdown(Some(GRACE));
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.hub.store.close().await;
+    }
+}
+
+async fn open(start: &Start<'_>) -> Result<(Store, Option<State>), Failure> {
+    match (start.data, start.database) {
+        (_, Some(url)) => Ok((Store::open(&Location::Url(url.clone())).await?, None)),
+        (Some(data), None) => {
+            let state = state::open(data).await?;
+            Ok((state.store.clone(), Some(state)))
+        }
+        (None, None) => Err(Failure::usage(anyhow!("there is no place for the store"))
+            .with_hint("give `--data DIR` for the embedded one, or `--database URL`")),
+    }
+}
+
+async fn listen(
+    start: &Start<'_>,
+    router: axum::Router,
+    handle: &Handle<SocketAddr>,
+) -> Result<(String, JoinHandle<()>), Failure> {
+    let listener = TcpListener::bind(start.listen)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .with_context(|| format!("listening at `{}`", start.listen))
+        .map_err(Failure::failed)?;
+    let address = listener.local_addr().context("reading the address").map_err(Failure::failed)?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let handle = handle.clone();
+    let failed = |error: std::io::Error| Failure::failed(anyhow::Error::new(error).context("serving"));
+    let (scheme, task) = match start.tls {
+        Some((certificate, key)) => {
+            let server = axum_server::from_tcp_rustls(listener, tls(certificate, key)?).map_err(failed)?.handle(handle);
+            ("https", tokio::spawn(async move { told(server.serve(service).await) }))
+        }
+        None => {
+            let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
+            ("http", tokio::spawn(async move { told(server.serve(service).await) }))
+        }
+    };
+    Ok((format!("{scheme}://{address}"), task))
+}
+
+fn told(served: std::io::Result<()>) {
+    if let Err(error) = served {
+        tracing::error!(%error, "serving ended");
+    }
+}
+
+/// TLS 1.2 and 1.3 with the certificate and key of two PEM files.
+fn tls(certificate: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
+    let wrong = |path: &Path, what: &str| {
+        let shown = path.display().to_string();
+        let what = what.to_owned();
+        move |error: rustls::pki_types::pem::Error| {
+            Failure::usage(anyhow::Error::new(error).context(format!("reading the {what} of `{shown}`")))
+                .with_hint("PEM files: the certificate with its chain, and its private key")
+        }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(wrong(certificate, "certificate"))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(wrong(key, "private key"))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_no_client_auth())
+        .and_then(|builder| builder.with_single_cert(chain, private))
+        .map_err(|error| {
+            Failure::usage(anyhow::Error::new(error).context("taking the certificate and its key into use"))
+                .with_hint("the key must be the certificate's own")
+        })?;
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+/// Starts what is due, and lets old events go, until told to stop.
+async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut purged = Instant(0);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let now = clock.now();
+        if let Err(error) = scheduler::tick(&store, now).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "looking for what is due");
+        }
+        if now.0 - purged.0 > DAY / 24 {
+            purged = now;
+            if let Err(error) = store.purge_events(now.plus(-EVENT_DAYS * DAY), 10_000).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "letting old events go");
+            }
+        }
+    }
+}
