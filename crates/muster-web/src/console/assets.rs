@@ -60,3 +60,51 @@ async fn file(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, Pr
     }
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    /// Variable → its value in light and in dark.
+    fn colours() -> HashMap<&'static str, [&'static str; 2]> {
+        let sheet = include_str!("../../assets/console.css");
+        let line = |line: &'static str| {
+            let (name, value) = line.trim().strip_prefix("--")?.split_once(": light-dark(")?;
+            let (light, dark) = value.trim_end_matches(");").split_once(", ")?;
+            Some((name, [light, dark]))
+        };
+        sheet.lines().filter_map(line).collect()
+    }
+
+    /// The relative luminance of a colour (WCAG 2.2).
+    fn luminance(colour: &str) -> f64 {
+        let channel = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    }
+
+    #[test]
+    fn words_stand_out_from_what_is_behind_them_in_both_lights() {
+        let colours = colours();
+        let pairs = [
+            ("ink", ["paper", "surface", "raised", "tint", "warn-tint", "bad-tint", "good-tint"].as_slice(), 7.0),
+            ("muted", ["paper", "surface", "raised", "warn-tint"].as_slice(), 4.5),
+            ("accent", ["paper", "surface", "raised", "tint"].as_slice(), 4.5),
+            ("on-accent", ["accent"].as_slice(), 4.5),
+            ("good", ["good-tint"].as_slice(), 4.5),
+            ("warn", ["warn-tint"].as_slice(), 4.5),
+            ("bad", ["bad-tint", "surface"].as_slice(), 4.5),
+            ("busy", ["busy-tint"].as_slice(), 4.5),
+            ("strong-line", ["paper", "surface"].as_slice(), 3.0),
+        ];
+        for (front, backs, least) in pairs {
+            for (back, light) in backs.iter().flat_map(|back| [(back, 0), (back, 1)]) {
+                let (one, other) = (luminance(colours[front][light]), luminance(colours[back][light]));
+                let ratio = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+                assert!(ratio >= least, "{front} on {back}, light {light}: {ratio:.2}");
+            }
+        }
+    }
+}

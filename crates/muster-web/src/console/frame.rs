@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse, Response};
 use muster_core::clock::Instant;
 
 use super::part::When;
@@ -195,18 +195,9 @@ impl Asked {
         parts.headers.clone_from(request.headers());
         parts.uri.clone_from(request.uri());
         parts.method.clone_from(request.method());
-        parts.extensions.extend(
-            request
-                .extensions()
-                .get::<RequestId>()
-                .cloned()
-                .map(|id| {
-                    let mut extensions = axum::http::Extensions::new();
-                    extensions.insert(id);
-                    extensions
-                })
-                .unwrap_or_default(),
-        );
+        if let Some(id) = request.extensions().get::<RequestId>() {
+            parts.extensions.insert(id.clone());
+        }
         Some(Self(parts))
     }
 
@@ -214,6 +205,10 @@ impl Asked {
     pub(crate) async fn answer(mut self, hub: &Arc<Hub>, problem: &Problem, response: Response) -> Response {
         let is_get = self.0.method == axum::http::Method::GET;
         if matches!(problem.code, Code::NotSignedIn | Code::SessionEnded) {
+            if is_get && comes_from_elsewhere(&self.0.headers) {
+                let again = AgainPage { place: path_of(&self.0) };
+                return html(StatusCode::OK, &again).unwrap_or_else(IntoResponse::into_response);
+            }
             let next = if is_get { path_of(&self.0) } else { String::new() };
             return sign_in_first(&self.0.headers, &next);
         }
@@ -242,6 +237,19 @@ impl Asked {
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
+}
+
+/// Whether another site's link led here, so that the browser kept the session's cookie back (`SameSite=Strict`).
+fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    is_foreign && cookie(headers, crate::auth::COOKIE).is_none()
+}
+
+/// A page that asks for the same address once more, now from this site.
+#[derive(Template)]
+#[template(path = "console/again.html")]
+struct AgainPage {
+    place: String,
 }
 
 fn sign_in_first(headers: &HeaderMap, next: &str) -> Response {

@@ -6,11 +6,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use muster_core::asset::Class;
 use muster_core::asset::schema::{self, EXTERNAL_ID_TARGET, NAME_TARGET, VENDOR_ID_TARGET};
 use muster_core::map::TransformMap;
 use muster_core::model::StreamModel;
 use muster_store::hub::ConnectionRow;
 use muster_store::{AssetRow, DocumentRow};
+use serde_json::Value;
 
 use super::history::{Entry, timeline};
 use super::members::{Circle, members, owners};
@@ -89,39 +91,39 @@ pub(in crate::console) async fn detail(
     if kind.is_derived() && !ids(&hub, visitor.tenant()).await?.0.contains(&id) {
         return Err(Problem::new(Code::NotFound));
     }
-    let around = Around::of(&hub, visitor.tenant(), &asset).await?;
-    let profiles = match &around.connection {
-        Some(connection) => hub.store.profiles(visitor.tenant(), connection.id).await?,
+    html(StatusCode::OK, &page(&hub, &visitor, kind, &asset).await?)
+}
+
+async fn page(hub: &Hub, visitor: &Visitor, kind: &'static Kind, asset: &AssetRow) -> Result<DetailPage, Problem> {
+    let tenant = visitor.tenant();
+    let around = Around::of(hub, tenant, asset).await?;
+    let connection = around.connection.as_ref();
+    let profiles = match connection {
+        Some(connection) => hub.store.profiles(tenant, connection.id).await?,
         None => Vec::new(),
     };
-    let status = schema::fields(kind.class).find(|field| field.token == "user.status");
-    let status = status.and_then(|field| field.value_in(asset.document["assetDetail"].as_object()?)?.as_str());
-    let is_group = kind.class == muster_core::asset::Class::Group;
-    let page = DetailPage {
+    let is_group = kind.class == Class::Group;
+    Ok(DetailPage {
         frame: visitor.frame.clone(),
         kind,
         name: name(&asset.document, &asset.source_key),
         presence: Badge::presence(asset.status),
-        status: status.map(Badge::status),
+        status: asset.document.pointer("/assetDetail/userAssetClass/status").and_then(Value::as_str).map(Badge::status),
         gone: asset.gone_cause.as_deref().map(cause),
-        connector: around
-            .connection
-            .as_ref()
-            .map(|one| (one.name.clone(), format!("/console/connectors/{}", one.uuid))),
-        source: around.connection.as_ref().map(|one| one.source_name.clone()).unwrap_or_default(),
+        connector: connection.map(|one| (one.name.clone(), format!("/console/connectors/{}", one.uuid))),
+        source: connection.map(|one| one.source_name.clone()).unwrap_or_default(),
         first_seen: visitor.when(asset.first_seen),
         changed_at: visitor.when(asset.changed_at),
-        place: place_of(&hub, &asset).await?,
-        attributes: attributes(kind, &asset, &around, &visitor),
+        place: place_of(hub, asset).await?,
+        attributes: attributes(kind, asset, &around, visitor),
         map: around.map.as_ref().map(|map| format!("{}, version {}", map.name, map.version)),
-        owners: owners(&hub, visitor.tenant(), asset.id).await?,
-        members: if is_group { Some(members(&hub, visitor.tenant(), asset.id).await?) } else { None },
-        history: timeline(&hub, &visitor, &asset).await?,
+        owners: owners(hub, tenant, asset.id).await?,
+        members: if is_group { Some(members(hub, tenant, asset.id).await?) } else { None },
+        history: timeline(hub, visitor, asset).await?,
         raw: raw_attributes(&around),
         origin: asset.origin.clone(),
         posture: profiles.iter().any(collects_posture),
-    };
-    html(StatusCode::OK, &page)
+    })
 }
 
 /// Why an asset is gone, as a sentence goes on.

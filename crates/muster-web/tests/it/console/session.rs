@@ -116,3 +116,18 @@ async fn files_are_kept_for_good_under_names_of_their_contents() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn link_from_elsewhere_does_not_lose_the_session() {
+    both(async |app| {
+        let request = |site: &str| {
+            let request = axum::http::Request::get("/console/users?q=a%20b").header("sec-fetch-site", site);
+            app.send(request.body(axum::body::Body::empty()).unwrap())
+        };
+        let answer = request("cross-site").await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.text.contains("content=\"0;url=/console/users?q=a%20b\""), "{}", answer.text);
+        assert!(place(&request("same-origin").await).starts_with("/console/sign-in"));
+    })
+    .await;
+}
