@@ -124,7 +124,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             section: "authentication",
             kind: "choice",
             required: false,
-            help: "How to connect; without it a certificate or port 636 means LDAPS.",
+            help: "ldap, ldaps or starttls; without it a certificate or port 636 means LDAPS.",
         },
         FieldSpec {
             key: "baseContext",
@@ -142,7 +142,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             section: "profile",
             kind: "choice",
             required: false,
-            help: "How deep to read below the base context; the whole subtree, where absent.",
+            help: "base, one or subtree; the whole subtree, where absent.",
         },
         FieldSpec {
             key: "assets",
@@ -151,7 +151,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             section: "profile",
             kind: "choice",
             required: false,
-            help: "Only who there is, or also the attributes that posture rules read.",
+            help: "identities, or identities_with_posture: also the attributes that posture rules read.",
         },
         FieldSpec {
             key: "computedAttributes",
