@@ -311,7 +311,10 @@ pub struct FieldSpec {
     pub label: &'static str,
     /// The section of CONNECTOR.toml: `authentication`, `endpoints` or `profile`.
     pub section: &'static str,
-    /// What it holds, in a word.
+    /// Of a choice, what may be chosen.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub choices: &'static [&'static str],
+    /// What it holds, in a word: `text`, `list` (of texts), `integer`, `boolean`, `choice`, `secret`, `certificate`.
     pub kind: &'static str,
     /// Whether it must be given.
     pub required: bool,

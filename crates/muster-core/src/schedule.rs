@@ -70,7 +70,15 @@ enum Rule {
     Cron(Cron),
 }
 
+/// Recurring profiles are spread by at most so much, so that a full hour does not start them all at once.
+pub const SPREAD_MICROSECONDS: i64 = 10_000_000;
+
 impl Schedule {
+    /// When a profile starts next: its slot, and the spread that is always its own.
+    pub fn next_of(&self, profile: &str, after: Instant) -> Option<Instant> {
+        self.next_start(after, Jitter::new(profile, SPREAD_MICROSECONDS))
+    }
+
     /// A cron expression in a zone, without start or end: what an agent's settings say.
     pub fn from_cron(cron: Cron, zone: Zone) -> Self {
         Self { rule: Rule::Cron(cron), zone, start: None, end: None }

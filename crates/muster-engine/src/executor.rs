@@ -152,7 +152,11 @@ pub async fn run(
         let id = store.ensure_map(row.tenant, map, clock.now()).await?;
         known.insert(stream.clone(), (id, Arc::clone(map)));
     }
-    let unfinished = store.unfinished_run(row, order.profile).await?;
+    let mut unfinished = store.unfinished_run(row, order.profile).await?;
+    if let Some(left) = unfinished.take_if(|run| run.order.job != order.job) {
+        // Its job is over: what it saw then proves nothing now.
+        store.abandon_run(row, left.id, clock.now()).await?;
+    }
     let resumed = unfinished.is_some();
     let (run, claim) = match unfinished {
         Some(run) => {

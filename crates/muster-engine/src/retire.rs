@@ -93,9 +93,13 @@ async fn candidates(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) 
     if is_proven(context, stream) {
         // Scopes that the plan no longer has: the plan itself was read to its end.
         let known = context.store.scopes(context.row).await?;
+        // What another profile reads is its to miss; what a removed one read is nobody's.
+        let others = context.store.profiles(context.row.tenant, context.row.id).await?;
+        let mut others: Vec<_> = others.into_iter().map(|profile| Some(profile.id)).collect();
+        others.retain(|other| *other != context.run.order.profile);
         let dropped = known
             .into_iter()
-            .filter(|known| known.stream == stream && known.profile == context.run.order.profile)
+            .filter(|known| known.stream == stream && !others.contains(&known.profile))
             .map(|known| known.id);
         scopes.extend(dropped.filter(|id| !planned.iter().any(|&at| context.scopes[at].row.id == *id)));
     }

@@ -6,7 +6,7 @@
 
 use muster_core::clock::Instant;
 use muster_core::fold::fingerprint;
-use muster_core::schedule::{Jitter, Schedule};
+use muster_core::schedule::Schedule;
 use muster_core::value::guid_text;
 use muster_store::hub::{NewJob, ProfileRow};
 use muster_store::{Store, StoreError};
@@ -14,14 +14,6 @@ use serde_json::json;
 
 /// The most profiles of one look.
 const AT_ONCE: i64 = 500;
-/// Recurring profiles are spread by at most so much, so that a full hour does not start them all at once.
-pub const SPREAD_MICROSECONDS: i64 = 10_000_000;
-
-/// When a profile starts next, by its schedule: the one place that knows the spread.
-pub fn next_start(schedule: &Schedule, profile: &str, after: Instant) -> Option<Instant> {
-    schedule.next_start(after, Jitter::new(profile, SPREAD_MICROSECONDS))
-}
-
 /// Starts what is due; gives how many profiles it moved on.
 pub async fn tick(store: &Store, now: Instant) -> Result<usize, StoreError> {
     let mut fired = 0;
@@ -30,7 +22,14 @@ pub async fn tick(store: &Store, now: Instant) -> Result<usize, StoreError> {
         let last = due.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
         let mut moved = 0;
         for profile in &due {
-            moved += usize::from(fire(store, profile, now).await?);
+            match fire(store, profile, now).await {
+                Ok(fired) => moved += usize::from(fired),
+                // One that cannot be moved on keeps nobody else from starting; it is tried again at the next look.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(profile = profile.uuid, error, "starting what is due");
+                }
+            }
         }
         fired += moved;
         if last || moved == 0 {
@@ -50,7 +49,7 @@ async fn fire(store: &Store, profile: &ProfileRow, now: Instant) -> Result<bool,
     let Some(schedule) = schedule.filter(|_| profile.active) else {
         return store.fire(profile, None, None).await;
     };
-    let next_at = next_start(&schedule, &profile.uuid, now);
+    let next_at = schedule.next_of(&profile.uuid, now);
     if schedule.end().is_some_and(|end| now >= end) {
         return store.fire(profile, None, None).await;
     }

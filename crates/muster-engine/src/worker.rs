@@ -162,7 +162,11 @@ impl Worker {
         let now = self.clock.now();
         let done = if job.attempt >= ATTEMPTS {
             let message = "the hub's store failed each time; the hub's log says why";
-            self.store.end_job(claim, JobEnd { result: "failed", message: Some(message), now }).await
+            let end = JobEnd { result: "failed", message: Some(message), now };
+            match work::close_run(self, job).await {
+                Ok(()) => self.store.end_job(claim, end).await,
+                Err(error) => Err(error),
+            }
         } else {
             self.store.postpone_job(claim, now.plus(job.attempt * LEASE_SECONDS * 1_000_000)).await
         };
@@ -197,6 +201,7 @@ impl Worker {
         let ends_at = work::ends_at(self, job).await?;
         let mut looks = 0;
         let mut attention = tokio::time::interval(ATTENTION);
+        attention.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 done = &mut under_way.task => return joined(done).map(Some),
@@ -216,8 +221,8 @@ impl Worker {
             let over = ends_at.is_some_and(|end| self.clock.now() >= end);
             match renewed {
                 Ok(false) if !over => {}
-                Ok(false) => return self.cancel(claim, under_way).await.map(Some),
-                Ok(true) => return self.cancel(claim, under_way).await.map(Some),
+                Ok(false) => return self.cancel(under_way).await.map(Some),
+                Ok(true) => return self.cancel(under_way).await.map(Some),
                 Err(error @ StoreError::Fenced(_)) => {
                     // Another worker has it: whatever this one still writes is refused by the run's claim.
                     under_way.task.abort();
@@ -229,8 +234,8 @@ impl Worker {
         }
     }
 
-    /// Asks a job to end; one that does not is fenced out, and what it still does is written nowhere.
-    async fn cancel(&self, claim: &JobClaim, under_way: UnderWay) -> Result<Outcome, StoreError> {
+    /// Asks a job to end; of one that does not the run is closed, and what it still does is written nowhere.
+    async fn cancel(&self, under_way: UnderWay) -> Result<Outcome, StoreError> {
         let UnderWay { mut task, cancel } = under_way;
         cancel.store(true, Ordering::SeqCst);
         match tokio::time::timeout(PATIENCE, &mut task).await {
@@ -239,7 +244,6 @@ impl Worker {
             }
             Err(_) => {
                 task.abort();
-                work::fence_out(self, claim.job).await?;
             }
         }
         Ok(Outcome::of("cancelled"))

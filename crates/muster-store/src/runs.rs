@@ -163,6 +163,12 @@ impl Store {
     pub async fn begin_run(&self, connector: &ConnectorRow, run: &RunRow) -> Result<RunClaim, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
+        let sql = "SELECT c.removed_at, j.cancelled FROM connector c LEFT JOIN job j ON j.id = $2 WHERE c.id = $1";
+        let known = conn.fetch_one("beginning the run", sql, vec![connector.id.into(), run.order.job.into()]).await?;
+        let known = known.ok_or(StoreError::Fenced("the connector is gone"))?;
+        if known.maybe_int(0)?.is_some() || known.maybe_int(1)?.is_some_and(|cancelled| cancelled != 0) {
+            return Err(StoreError::Fenced("the connector was removed, or the job cancelled"));
+        }
         let id = next_id(&mut conn, 1).await?;
         let sql = "INSERT INTO run (id, tenant, connector, mode, machine_version, machine, state, as_of, started_at, \
                    origin, notes, attempt, profile, job) \

@@ -17,7 +17,6 @@ use muster_core::clock::Instant;
 use muster_core::schedule::Schedule;
 use muster_core::seal::{Keyring, Place};
 use muster_core::secret::Secret;
-use muster_engine::scheduler;
 use muster_lab::directory::{ChangeCounts, DirectoryOptions, RunningDirectory, start};
 use muster_store::hub::{
     AuditLine, ConnectionChange, ConnectionRow, Enqueued, NewJob, ProfileChange, ProfileRow, SealedSecret,
@@ -150,7 +149,7 @@ async fn profile(hub: &Hub, connection: &ConnectionRow) -> Result<ProfileRow, Fa
     }
     let now = hub.now();
     let schedule = json!({ "type": "recurring", "every": 5, "unit": "minutes" });
-    let next_at = Schedule::from_json(&schedule).ok().and_then(|every| scheduler::next_start(&every, PROFILE, now));
+    let next_at = Schedule::from_json(&schedule).ok().and_then(|every| every.next_of(PROFILE, now));
     let (maps, parameters) = (json!({}), json!({ "assets": "identities_with_posture" }));
     let change = ProfileChange {
         name: "All identities",

@@ -16,8 +16,8 @@ const FILE: &str = "secret.key";
 /// The most bytes a key file may have: hundreds of keys.
 const MAXIMUM_BYTES: u64 = 64 << 10;
 
-/// Reads the keys; makes one in the data directory where there is none yet.
-pub(crate) fn load(data: Option<&Path>) -> Result<Keyring, Failure> {
+/// Reads the keys; makes one in the data directory where there is none yet and nothing is sealed.
+pub(crate) async fn load(store: &Store, data: Option<&Path>) -> Result<Keyring, Failure> {
     if let Some(text) = variable(VARIABLE) {
         return read(&text, &format!("the variable `{VARIABLE}`"));
     }
@@ -29,7 +29,14 @@ pub(crate) fn load(data: Option<&Path>) -> Result<Keyring, Failure> {
             .with_hint(format!("with `--database` set `{VARIABLE}` or `{FILE_VARIABLE}`; all hubs need the same")));
     };
     let path = data.join(FILE);
-    if path.exists() { from_file(&path) } else { make(&path) }
+    if path.exists() {
+        return from_file(&path);
+    }
+    if !store.all_secrets().await?.is_empty() {
+        return Err(Failure::failed(anyhow!("the store holds sealed secrets, and `{}` is not there", path.display()))
+            .with_hint(format!("put the key back, or name it by `{VARIABLE}` or `{FILE_VARIABLE}`")));
+    }
+    make(&path)
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -57,9 +64,14 @@ fn from_file(path: &Path) -> Result<Keyring, Failure> {
 fn make(path: &Path) -> Result<Keyring, Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let key = Key::generate(&mut rand::rng());
-    let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+    let partial = path.with_extension("partial");
+    let made = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&partial);
+    let made = made.and_then(|mut file| {
         file.write_all(format!("{}\n", key.to_text().reveal()).as_bytes())?;
-        file.sync_all()
+        file.sync_all()?;
+        // Whole or not there, and never in the place of another.
+        std::fs::hard_link(&partial, path)?;
+        std::fs::remove_file(&partial)
     });
     made.with_context(|| format!("making `{}`", path.display())).map_err(Failure::failed)?;
     Ok(Keyring::new(key, Vec::new()))

@@ -36,6 +36,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_secs(3);
 /// Events older than this go.
 const EVENT_DAYS: i64 = 90;
+const PURGED_AT_ONCE: i64 = 10_000;
 const DAY: i64 = 86_400_000_000;
 
 /// A hub that serves.
@@ -117,7 +118,7 @@ impl Serving {
     pub(crate) async fn start(start: Start<'_>) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (store, state) = open(&start).await?;
-        let keyring = Arc::new(keys::load(start.data)?);
+        let keyring = Arc::new(keys::load(&store, start.data).await?);
         keys::check(&store, &keyring, clock.now()).await?;
         if start.data.is_some() {
             // Nobody else has this directory: what a hub before left under way is free.
@@ -240,6 +241,20 @@ fn tls(certificate: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
+/// Lets events from before a time go, some at a time.
+async fn purge(store: &Store, before: Instant) {
+    loop {
+        match store.purge_events(before, PURGED_AT_ONCE).await {
+            Ok(purged) if purged == u64::try_from(PURGED_AT_ONCE).unwrap_or(u64::MAX) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "letting old events go");
+                return;
+            }
+        }
+    }
+}
+
 /// Starts what is due, and lets old events go, until told to stop.
 async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(LOOK);
@@ -256,9 +271,7 @@ async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver
         }
         if now.0 - purged.0 > DAY / 24 {
             purged = now;
-            if let Err(error) = store.purge_events(now.plus(-EVENT_DAYS * DAY), 10_000).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "letting old events go");
-            }
+            purge(&store, now.plus(-EVENT_DAYS * DAY)).await;
         }
     }
 }

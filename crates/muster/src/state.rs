@@ -1,6 +1,7 @@
 //! The embedded store of `sync`, `query` and `doctor`.
 
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -17,11 +18,17 @@ pub(crate) struct State {
 /// Opens the store for writing, making it where there is none.
 pub(crate) async fn open(directory: &Path) -> Result<State, Failure> {
     let shown = directory.display();
-    std::fs::create_dir_all(directory).with_context(|| format!("making `{shown}`")).map_err(Failure::failed)?;
+    // What lies in it is nobody else's to read on this machine.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| format!("making `{shown}`"))
+        .map_err(Failure::failed)?;
     let lock = lock_file(directory)?;
     if lock.try_lock().is_err() {
         return Err(Failure::failed(anyhow!("the store in `{shown}` is in use by another muster"))
-            .with_hint("wait for it to end, or give another `--state`"));
+            .with_hint("wait for it to end, or give another directory"));
     }
     let store = Store::open(&Location::Directory(directory.to_path_buf())).await?;
     Ok(State { store, _lock: Some(lock) })

@@ -180,6 +180,12 @@ impl Job<'_> {
             Before::Counted(before) if before == listed => (listed.entries, listed.entries),
             Before::Counted(before) => (before.entries, self.count(search)?.entries),
             Before::Estimate if listing.estimate == listed.entries => (listed.entries, listed.entries),
+            // Samba estimates only where another page follows: nothing was said of what fits into one, so it is counted now.
+            Before::Estimate if listing.estimate == 0 => {
+                let after = self.count(search)?;
+                let again = if after == listed { after.entries } else { self.count(search)?.entries };
+                (after.entries, again)
+            }
             Before::Estimate => (listing.estimate, self.count(search)?.entries),
             Before::Failed(LdapError::Cancelled) => return Err(LdapError::Cancelled),
             Before::Failed(_) if self.count(search)? == listed => (listed.entries, listed.entries),

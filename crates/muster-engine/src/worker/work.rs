@@ -5,10 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use muster_core::clock::Instant;
 use muster_core::connector::Mode;
-use muster_core::run::RunResult;
 use muster_core::schedule::Schedule;
 use muster_store::hub::{ConnectionRow, JobRow, ProfileRow};
-use muster_store::{ConnectorRow, Order, RunClose, StoreError};
+use muster_store::{ConnectorRow, Order, StoreError};
 use serde_json::Value;
 
 use super::open::{NotOpened, Opened, open};
@@ -16,6 +15,8 @@ use super::tell::Teller;
 use super::{Outcome, Worker};
 use crate::{EngineError, Options, Subject};
 
+/// The longest that a connection test may take.
+const CHECK_SECONDS: i64 = 45;
 /// Assets that go in one statement when a connector is removed.
 const REMOVED_AT_ONCE: i64 = 2000;
 
@@ -70,6 +71,12 @@ async fn run(
         return Ok(Outcome::of(result.word()));
     }
     let over = ends_at(worker, job).await?.is_some_and(|end| worker.clock.now() >= end);
+    if connection.execution != "hub" {
+        return Ok(Outcome {
+            result: "cancelled",
+            message: Some("an agent reads this connector, not the hub".to_owned()),
+        });
+    }
     if !profile.active || over {
         return Ok(Outcome { result: "cancelled", message: Some("the profile does not run any more".to_owned()) });
     }
@@ -93,8 +100,12 @@ async fn run(
     }
 }
 
-/// When a scheduled job has to end: after its schedule's end nothing runs.
+/// When a job has to end: a connection test soon, so that a silent host does not hold a worker; a scheduled one at its
+/// schedule's end, after which nothing runs.
 pub(super) async fn ends_at(worker: &Worker, job: &JobRow) -> Result<Option<Instant>, StoreError> {
+    if job.kind == "check" {
+        return Ok(Some(worker.clock.now().plus(CHECK_SECONDS * 1_000_000)));
+    }
     let Some(profile) = job.profile.filter(|_| job.requested_by == "schedule") else { return Ok(None) };
     let profile = worker.store.profile_of(job.tenant, profile).await?;
     let schedule = profile.and_then(|profile| profile.schedule);
@@ -127,17 +138,10 @@ async fn remove(worker: &Worker, job: &JobRow) -> Result<Outcome, StoreError> {
     Ok(Outcome { result: "complete", message: Some(format!("{gone} assets are gone with their connector")) })
 }
 
-/// Ends the run of a job whose worker does not: its claim is taken, so that it writes nothing more.
-pub(super) async fn fence_out(worker: &Worker, job: i64) -> Result<(), StoreError> {
-    let Some((run, read_in_full)) = worker.store.open_run_of(job).await? else { return Ok(()) };
-    let claim = worker.store.claim_run(run, None).await?;
-    let notes = ["cancelled while the source was silent".to_owned()];
-    let close = RunClose {
-        result: RunResult::Cancelled,
-        now: worker.clock.now(),
-        notes: &notes,
-        before_its_time: true,
-        read_in_full: &read_in_full,
-    };
-    worker.store.end_run(claim, close).await
+/// Ends the run of a job that is over or given up: its claim is taken, so that a worker that is still at it writes
+/// nothing more.
+pub(super) async fn close_run(worker: &Worker, job: &JobRow) -> Result<(), StoreError> {
+    let Some(run) = worker.store.open_run_of(job.id).await? else { return Ok(()) };
+    let row = ConnectorRow { id: job.connector, tenant: job.tenant, name: String::new() };
+    worker.store.abandon_run(&row, run, worker.clock.now()).await
 }

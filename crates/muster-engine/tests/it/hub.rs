@@ -339,9 +339,59 @@ async fn a_schedule_runs_each_slot_once_and_a_missed_one_once() {
         hub.worker.drain().await.unwrap();
         assert!(jobs().await.iter().all(|(by, state)| by == "schedule" && state == "ended"));
         let next = hub.store.profile(hub.connection.tenant, "p-1").await.unwrap().unwrap().next_at.unwrap();
-        assert!(next > now && next <= now.plus(MINUTE + scheduler::SPREAD_MICROSECONDS), "{next}");
+        assert!(next > now && next <= now.plus(MINUTE + muster_core::schedule::SPREAD_MICROSECONDS), "{next}");
         let lines = hub.store.audit_lines(hub.connection.tenant, Page { after: i64::MAX, limit: 10 }).await.unwrap();
         assert_eq!(lines.len(), 2, "a schedule is no person's act");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_job_is_over_is_not_gone_on_with() {
+    both(None, |hub| async move {
+        // A run that its worker left open: it was begun for a job that is over.
+        let order = muster_store::Order { profile: Some(hub.profile.id), job: Some(4_242) };
+        let left = muster_store::RunRow {
+            id: 0,
+            connector: hub.connection.id,
+            order,
+            mode: muster_core::connector::Mode::Full,
+            machine: muster_core::run::Machine::begin(3),
+            result: None,
+            as_of: hub.clock.now(),
+            started_at: hub.clock.now(),
+            ended_at: None,
+            origin: None,
+            notes: Vec::new(),
+        };
+        hub.store.begin_run(&hub.row(), &left).await.unwrap();
+        let second = hub.store.begin_run(&hub.row(), &left).await;
+        assert!(second.is_err(), "a profile has one open run");
+        hub.clock.advance(MINUTE);
+        hub.ask("run", "j-1").await;
+        hub.worker.drain().await.unwrap();
+        assert_eq!(hub.job("j-1").await.result.as_deref(), Some("complete"));
+        let runs = hub.store.latest_runs(&hub.row(), 10).await.unwrap();
+        let results: Vec<_> = runs.iter().map(|run| run.result).collect();
+        assert_eq!(results, [Some(RunResult::Complete), Some(RunResult::Cancelled)]);
+        assert_eq!(runs[0].as_of, hub.clock.now(), "the new one sees its own time");
+        // A removed connector begins nothing more.
+        let payload = json!({});
+        let removing = NewJob {
+            tenant: hub.connection.tenant,
+            uuid: "j-2",
+            kind: "remove",
+            connector: hub.connection.id,
+            profile: None,
+            payload: &payload,
+            exclusive: None,
+            requested_by: "admin",
+            now: hub.clock.now(),
+        };
+        let removed = hub.store.remove_connection(&hub.connection, &removing, &audit(hub.connection.tenant)).await;
+        removed.unwrap().unwrap();
+        let begun = hub.store.begin_run(&hub.row(), &left).await;
+        assert!(matches!(begun, Err(muster_store::StoreError::Fenced(_))), "{begun:?}");
     })
     .await;
 }

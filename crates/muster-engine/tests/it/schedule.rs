@@ -55,7 +55,7 @@ async fn filled(location: Location) -> (Store, BTreeMap<i64, Instant>) {
         let schedule = json!({ "type": "recurring", "every": MINUTES, "unit": "minutes", "start": start[..16] });
         let uuid = format!("p-{n}");
         let read = Schedule::from_json(&schedule).unwrap();
-        let next_at = scheduler::next_start(&read, &uuid, BEGINNING);
+        let next_at = read.next_of(&uuid, BEGINNING);
         let change = ProfileChange {
             name: &uuid,
             active: true,

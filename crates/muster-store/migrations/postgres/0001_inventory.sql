@@ -31,6 +31,8 @@ CREATE TABLE run (
   started_at BIGINT NOT NULL, ended_at BIGINT, cancelled BIGINT NOT NULL DEFAULT 0, attempt BIGINT NOT NULL DEFAULT 0, profile BIGINT, job BIGINT, origin TEXT COLLATE "C", notes TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
+CREATE INDEX run_of_tenant ON run (tenant, id);
+CREATE UNIQUE INDEX run_open ON run (tenant, connector, profile) WHERE state <> 'ended';
 CREATE INDEX run_of_profile ON run (profile, id) WHERE profile IS NOT NULL;
 CREATE INDEX run_of_job ON run (job, id) WHERE job IS NOT NULL;
 

@@ -24,6 +24,8 @@ CREATE UNIQUE INDEX job_uuid ON job (tenant, uuid);
 CREATE UNIQUE INDEX job_exclusive ON job (tenant, exclusive) WHERE exclusive IS NOT NULL AND state <> 'ended';
 CREATE INDEX job_open ON job (available_at, id) WHERE state <> 'ended';
 CREATE INDEX job_of_connector ON job (tenant, connector, id);
+CREATE INDEX job_of_profile ON job (tenant, profile, id);
+CREATE INDEX job_of_tenant ON job (tenant, id);
 
 CREATE TABLE event (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, job BIGINT NOT NULL, at BIGINT NOT NULL, level TEXT COLLATE "C" NOT NULL, kind TEXT COLLATE "C" NOT NULL,

@@ -31,6 +31,8 @@ CREATE TABLE run (
   started_at INTEGER NOT NULL, ended_at INTEGER, cancelled INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, profile INTEGER, job INTEGER, origin TEXT, notes TEXT NOT NULL
 ) STRICT;
 CREATE INDEX run_of_connector ON run (tenant, connector, id);
+CREATE INDEX run_of_tenant ON run (tenant, id);
+CREATE UNIQUE INDEX run_open ON run (tenant, connector, profile) WHERE state <> 'ended';
 CREATE INDEX run_of_profile ON run (profile, id) WHERE profile IS NOT NULL;
 CREATE INDEX run_of_job ON run (job, id) WHERE job IS NOT NULL;
 

@@ -24,6 +24,8 @@ CREATE UNIQUE INDEX job_uuid ON job (tenant, uuid);
 CREATE UNIQUE INDEX job_exclusive ON job (tenant, exclusive) WHERE exclusive IS NOT NULL AND state <> 'ended';
 CREATE INDEX job_open ON job (available_at, id) WHERE state <> 'ended';
 CREATE INDEX job_of_connector ON job (tenant, connector, id);
+CREATE INDEX job_of_profile ON job (tenant, profile, id);
+CREATE INDEX job_of_tenant ON job (tenant, id);
 
 CREATE TABLE event (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, job INTEGER NOT NULL, at INTEGER NOT NULL, level TEXT NOT NULL, kind TEXT NOT NULL,

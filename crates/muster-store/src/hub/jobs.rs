@@ -143,7 +143,7 @@ pub(super) async fn add(conn: &mut Conn<'_>, job: &NewJob<'_>) -> Result<Option<
     let id = next_id(conn, 1).await?;
     let sql = "INSERT INTO job (id, tenant, uuid, kind, connector, profile, payload, state, exclusive, available_at, \
                requested_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $9) \
-               ON CONFLICT (tenant, exclusive) WHERE exclusive IS NOT NULL AND state <> 'ended' DO NOTHING";
+               ON CONFLICT DO NOTHING";
     let values = params![
         id,
         job.tenant,
@@ -181,7 +181,8 @@ impl Store {
         Ok(Enqueued::Added(id))
     }
 
-    /// Claims the job that has waited longest, or one whose worker let its lease run out.
+    /// Claims the job that has waited longest, or one whose worker let its lease run out; never one's own, which is under
+    /// way whatever its lease says.
     pub async fn claim_job(
         &self,
         owner: &str,
@@ -194,7 +195,8 @@ impl Store {
         let sql = format!(
             "UPDATE job SET state = 'running', owner = $1, lease_until = $3, attempt = attempt + 1, \
              started_at = COALESCE(started_at, $2) WHERE id = (SELECT id FROM job WHERE state <> 'ended' \
-             AND available_at <= $2 AND (lease_until IS NULL OR lease_until < $2) ORDER BY available_at, id LIMIT 1{lock}) \
+             AND available_at <= $2 AND (lease_until IS NULL OR lease_until < $2) \
+             AND (state = 'queued' OR owner IS NULL OR owner <> $1) ORDER BY available_at, id LIMIT 1{lock}) \
              RETURNING {COLUMNS}, {RUN}"
         );
         let found = conn.fetch_one("claiming a job", sql, params![owner, now.0, lease_until.0]).await?;

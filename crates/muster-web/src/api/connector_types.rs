@@ -62,7 +62,10 @@ struct Field {
     label: &'static str,
     /// `authentication`, `endpoints` or `profile`: the last is set in profiles.
     section: &'static str,
+    /// `text`, `list` (of texts), `integer`, `boolean`, `choice`, `secret` or `certificate`.
     kind: &'static str,
+    /// Of a choice, what may be chosen.
+    choices: &'static [&'static str],
     required: bool,
     help: &'static str,
 }
@@ -93,6 +96,7 @@ impl From<&Offer> for ConnectorType {
                     label: field.label,
                     section: field.section,
                     kind: field.kind,
+                    choices: field.choices,
                     required: field.required,
                     help: field.help,
                 })

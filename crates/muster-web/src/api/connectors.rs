@@ -216,6 +216,7 @@ pub(crate) async fn change(
     let execution = text::one_of("execution", execution, &["hub", "agent"])?;
     let split = settings::split(offer, &given.settings)?;
     let mut secrets = settings::open(hub, before).await?;
+    stays(&before.settings, &split.open, (&secrets, &split.secrets))?;
     secrets.retain(|(field, _)| split.secrets.iter().all(|(new, _)| new != field));
     secrets.extend(split.secrets.iter().cloned());
     check(offer, &split.open, &secrets)?;
@@ -232,6 +233,28 @@ pub(crate) async fn change(
     let detail = json!({ "before": { "name": before.name, "settings": before.settings }, "after": told(&change) });
     let audit = who.audit(hub, "connector.update", ("connector", &before.uuid), detail);
     Ok(hub.store.change_connection(before, &change, &audit).await??)
+}
+
+/// Secrets by their fields.
+type Fields = [(String, Secret)];
+
+/// A secret that is kept stays with the place it was given for: one who changes where or how it is sent gives it again.
+fn stays(
+    before: &Value,
+    after: &serde_json::Map<String, Value>,
+    (kept, given): (&Fields, &Fields),
+) -> Result<(), Problem> {
+    let moved = ["authentication", "endpoints"].iter().any(|section| {
+        let (before, after) = (before.get(section), after.get(*section));
+        before.and_then(Value::as_object).filter(|keys| !keys.is_empty())
+            != after.and_then(Value::as_object).filter(|keys| !keys.is_empty())
+    });
+    let missing = kept.iter().find(|(field, _)| given.iter().all(|(new, _)| new != field));
+    match missing.filter(|_| moved) {
+        None => Ok(()),
+        Some((field, _)) => Err(Problem::value(&format!("settings.{field}"), "the connection is another one now")
+            .remedy("give this secret again: a stored one is never sent to another place than it was given for")),
+    }
 }
 
 /// Removes a connector: its secrets and profiles go at once; what it brought is retired by the job that is answered.

@@ -39,11 +39,11 @@ impl Plan {
     }
 }
 
-/// Checks what is given for a profile of a connector; `before` is what it changes.
+/// Checks what is given for a profile of a connector; `before` is what it changes, `uuid` the profile's.
 pub(super) async fn of(
     hub: &Hub,
     connector: &ConnectionRow,
-    before: Option<&ProfileRow>,
+    (uuid, before): (&str, Option<&ProfileRow>),
     given: &ProfileBody,
 ) -> Result<Plan, Problem> {
     let offer = hub.offer(&connector.type_name).ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -67,7 +67,7 @@ pub(super) async fn of(
             .remedy("leave the schedule out, or let the hub run the connector"));
     }
     let schedule = schedule.map(self::schedule).transpose()?;
-    let next_at = schedule.as_ref().filter(|_| active).and_then(|schedule| schedule.next_after(hub.now()));
+    let next_at = schedule.as_ref().filter(|_| active).and_then(|schedule| schedule.next_of(uuid, hub.now()));
     Ok(Plan { active, maps, parameters, schedule: schedule.map(|schedule| schedule.to_json()), next_at })
 }
 

@@ -153,8 +153,8 @@ pub(crate) async fn add(
 ) -> Result<ProfileRow, Problem> {
     let name = text::name("name", &given.name)?;
     let _alone = hub.profiles.lock().await;
-    let plan = plan::of(hub, connector, None, given).await?;
     let uuid = hub.random.uuid();
+    let plan = plan::of(hub, connector, (&uuid, None), given).await?;
     let change = plan.change(&name, hub.now());
     let audit = who.audit(hub, "profile.create", ("profile", &uuid), told(&change));
     Ok(hub.store.add_profile((who.tenant, connector.id), &uuid, &change, &audit).await??)
@@ -198,7 +198,7 @@ pub(crate) async fn change(
 ) -> Result<ProfileRow, Problem> {
     let name = text::name("name", &given.name)?;
     let _alone = hub.profiles.lock().await;
-    let plan = plan::of(hub, connector, Some(before), given).await?;
+    let plan = plan::of(hub, connector, (&before.uuid, Some(before)), given).await?;
     let change = plan.change(&name, hub.now());
     let detail = json!({ "before": { "name": before.name, "active": before.active, "parameters": before.parameters }, "after": told(&change) });
     let audit = who.audit(hub, "profile.update", ("profile", &before.uuid), detail);

@@ -13,6 +13,8 @@ use crate::random::Random;
 
 /// How many hashes are made at once: each takes its memory.
 const AT_ONCE: usize = 2;
+/// How many may wait for their turn: whoever comes later is told to come again.
+const WAITING: usize = 32;
 /// The longest password.
 pub(crate) const LONGEST: usize = 1024;
 /// The shortest password that may be set.
@@ -23,6 +25,7 @@ const SHORTEST: usize = 8;
 pub struct Passwords {
     work: Arc<Argon2<'static>>,
     turns: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     nobody: Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>,
 }
 
@@ -34,7 +37,8 @@ impl Passwords {
         let nobody = Arc::clone(&work);
         let nobody: Box<dyn FnOnce() -> String + Send> =
             Box::new(move || hash_with(&nobody, b"nobody", &[7; 16]).unwrap_or_default());
-        Self { work, turns: Arc::new(Semaphore::new(AT_ONCE)), nobody: Arc::new(LazyLock::new(nobody)) }
+        let (turns, room) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(AT_ONCE + WAITING)));
+        Self { work, turns, room, nobody: Arc::new(LazyLock::new(nobody)) }
     }
 
     /// The hash of a password, in PHC form.
@@ -59,8 +63,16 @@ impl Passwords {
     }
 
     async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let _turn = self.turns.acquire().await.map_err(|_| Problem::new(Code::Internal))?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::new(Code::Internal))
+        let busy = || Problem { retry_after: Some(5), ..Problem::new(Code::TooManyAttempts) };
+        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Problem::new(Code::Internal))?;
+        // The work goes on when whoever asked hangs up: so it takes its turn along.
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop((turn, room));
+            done
+        });
+        done.await.map_err(|_| Problem::new(Code::Internal))
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) struct Field {
     pub(super) value: String,
     /// Of a secret: whether there is one.
     pub(super) is_set: bool,
-    pub(super) choices: Vec<String>,
+    pub(super) choices: &'static [&'static str],
     pub(super) wrong: Option<Wrong>,
 }
 
@@ -121,24 +121,10 @@ fn field(spec: &FieldSpec, prefix: &str, from: From<'_>, wrong: Option<&Wrong>) 
         From::Sent(given, _) => given.text(&name).to_owned(),
     };
     let wrong = wrong.filter(|wrong| wrong.field == name).cloned();
-    let choices = if spec.kind == "choice" { choices(spec.help) } else { Vec::new() };
-    let kind = match spec.kind {
-        "choice" if choices.len() < 2 => "text",
-        "text" if spec.help.contains("as a list") => "lines",
-        kind => kind,
-    };
-    let help = help(spec, kind);
+    let kind = spec.kind;
+    let help = if kind == "list" { format!("{} Several: one a line.", spec.help) } else { spec.help.to_owned() };
     let is_set = is_secret && kept["set"] == true;
-    Field { name, label: spec.label, kind, help, required: spec.required, value, is_set, choices, wrong }
-}
-
-/// The help of a field; that of a choice only lists what the choice shows.
-fn help(spec: &FieldSpec, kind: &str) -> String {
-    match kind {
-        "choice" => String::new(),
-        "lines" => spec.help.replace("Several as a list.", "Several: one a line."),
-        _ => spec.help.to_owned(),
-    }
+    Field { name, label: spec.label, kind, help, required: spec.required, value, is_set, choices: spec.choices, wrong }
 }
 
 fn shown(value: &Value) -> String {
@@ -148,14 +134,6 @@ fn shown(value: &Value) -> String {
         Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     }
-}
-
-/// The words of a choice: the spec's help lists them.
-fn choices(help: &str) -> Vec<String> {
-    let words = help.trim_end_matches('.').split([',', ' ']).filter(|word| !word.is_empty() && *word != "or");
-    let words: Vec<String> = words.map(str::to_owned).collect();
-    let all_words = words.iter().all(|word| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'));
-    if all_words { words } else { Vec::new() }
 }
 
 /// What a form says of sections: section → key → value; what is empty is left out.

@@ -41,7 +41,12 @@ async fn connector_is_made_and_changed_and_its_secret_stays_unseen() {
         let form = browser.page(&format!("{path}/edit")).await;
         assert!(form.contains("placeholder=\"kept as it is\"") && form.contains("value=\"dc.example.test\""));
         let version = between(&form, "name=\"version\" value=\"", "\"").unwrap().to_owned();
-        let mut fields = settings("Head office 2", "dc2.example.test", "");
+        let mut moved = settings("Head office", "dc2.example.test", "");
+        moved.push(("version", &version));
+        let moved = browser.submit(&format!("{path}/edit"), &moved).await;
+        assert_eq!(moved.status, 422);
+        assert!(words(&moved.text).to_lowercase().contains("give this secret again"), "{}", words(&moved.text));
+        let mut fields = settings("Head office 2", "dc.example.test", "");
         fields.push(("version", &version));
         assert_eq!(place(&browser.submit(&format!("{path}/edit"), &fields).await), path);
         let id = path.rsplit('/').next().unwrap();
