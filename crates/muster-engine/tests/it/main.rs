@@ -15,6 +15,7 @@ mod letters;
 mod links;
 mod loads;
 mod resume;
+mod schedule;
 mod script;
 mod source;
 mod tables;

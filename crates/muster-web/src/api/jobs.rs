@@ -23,12 +23,7 @@ use crate::extract::{Path, Query};
 use crate::hub::Hub;
 
 pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get))
-        .routes(routes!(cancel))
-        .routes(routes!(events))
-        .merge(super::live::router())
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(cancel)).merge(super::live::router())
 }
 
 /// Work that was asked for.
@@ -203,20 +198,10 @@ async fn cancel(
     Ok(Json(show(&hub, row).await?))
 }
 
-/// What a job told, oldest first.
-#[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/log", tag = "jobs", operation_id = "listJobEvents",
-    params(("id" = String, Path, description = "The job's id."), PageParameters),
-    responses((status = 200, description = "A page of it.", body = Paged<Event>))
-)]
-async fn events(
-    State(hub): State<Arc<Hub>>,
-    (Viewer(who), Path(id)): (Viewer, Path<String>),
-    paging: Paging,
-) -> Result<Json<Paged<Event>>, Problem> {
-    let job = find(&hub, who.tenant, &id).await?;
-    let list = format!("events {id}");
+/// A page of what a job told, oldest first.
+pub(super) async fn told(hub: &Hub, job: &JobRow, paging: &Paging) -> Result<Paged<Event>, Problem> {
+    let list = format!("events {}", job.uuid);
     let page = paging.forwards(&list)?;
-    let rows = hub.store.events(who.tenant, job.id, page.after, page.limit).await?;
-    Ok(Json(paging.answer(&list, rows, |row| row.id, Event::from)))
+    let rows = hub.store.events(job.tenant, job.id, page.after, page.limit).await?;
+    Ok(paging.answer(&list, rows, |row| row.id, Event::from))
 }

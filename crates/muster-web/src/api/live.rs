@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{self, KeepAlive, Sse};
@@ -17,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::jobs::{self, Event};
+use super::page::{PageParameters, Paged, Paging};
 use crate::auth::{Principal, Viewer};
 use crate::error::{Code, Problem};
 use crate::extract::Path;
@@ -44,22 +46,28 @@ struct Live {
     _turn: OwnedSemaphorePermit,
 }
 
-/// What a job tells, live: `text/event-stream`, each event's data an event as JSON. At the job's end an event `end` with
-/// its state and result, and the stream closes. A page instead, as JSON: `/log`.
+/// What a job tells: live as `text/event-stream`, each event's data an event as JSON, or in pages with
+/// `Accept: application/json`. At the job's end the stream has an event `end` with its state and result, and closes.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/events", tag = "jobs", operation_id = "followJob",
     params(
-        ("id" = String, Path, description = "The job's id."),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last event that is known.")
+        ("id" = String, Path, description = "The job's id."), PageParameters,
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event that is known, of a stream.")
     ),
-    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream"))
+    responses((status = 200, description = "The stream, or a page.", content(
+        (String = "text/event-stream"), (Paged<Event> = "application/json")
+    )))
 )]
 async fn live(
     State(hub): State<Arc<Hub>>,
     (Viewer(who), Path(id)): (Viewer, Path<String>),
-    headers: HeaderMap,
+    (paging, headers): (Paging, HeaderMap),
 ) -> Result<Response, Problem> {
     let job = jobs::find(&hub, who.tenant, &id).await?;
+    let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if wanted.contains("application/json") && !wanted.contains("text/event-stream") {
+        return Ok(Json(jobs::told(&hub, &job, &paging).await?).into_response());
+    }
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let turn = Arc::clone(&hub.streams).try_acquire_owned();
     let turn = turn.map_err(|_| Problem { retry_after: Some(5), ..Problem::new(Code::TooManyStreams) })?;

@@ -71,6 +71,7 @@ struct FailedCase {
 )]
 async fn lint(State(hub): State<Arc<Hub>>, _: Viewer, Body(given): Body<LintBody>) -> Result<Json<Lints>, Problem> {
     let model = maps::stream_of(&hub, &given.r#type, &given.stream)?;
+    maps::bounded(&given.text)?;
     let file = match map::parse(&given.text) {
         Ok(file) => file,
         Err(error) => {

@@ -23,6 +23,9 @@ use crate::error::{Code, Problem};
 use crate::extract::{Body, Path, Query};
 use crate::hub::Hub;
 
+/// The longest map, in bytes; the defaults have a tenth of that.
+const LONGEST: usize = 64 << 10;
+
 pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
@@ -128,8 +131,17 @@ pub(super) fn stream_of<'a>(hub: &'a Hub, type_name: &str, stream: &str) -> Resu
     offer.model.stream(stream).ok_or_else(|| Problem::value("stream", "the connector type has no such stream"))
 }
 
+/// Refuses a text that is longer than any map: what looks it over takes its time for each row.
+pub(super) fn bounded(text: &str) -> Result<(), Problem> {
+    if text.len() > LONGEST {
+        return Err(Problem::new(Code::InvalidMap).field("text").detail(format!("a map has at most {LONGEST} bytes")));
+    }
+    Ok(())
+}
+
 /// Refuses a text that is no map for that stream.
 pub(super) fn compile(text: &str, model: &Arc<StreamModel>) -> Result<map::TransformMap, Problem> {
+    bounded(text)?;
     map::compile(text, model).map_err(|error| {
         let problem = Problem::new(Code::InvalidMap).field("text").detail(error.to_string());
         problem.remedy("`POST /api/v1/transform-maps/lint` lists all that is wrong with it")

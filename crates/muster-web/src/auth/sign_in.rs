@@ -11,6 +11,9 @@ use super::{COOKIE, Claims, Kind, Role};
 use crate::error::{Code, Problem};
 use crate::hub::Hub;
 
+/// How much of a name is remembered.
+const LONGEST_NAME: usize = 256;
+
 /// How long a session lasts.
 pub const SESSION_SECONDS: i64 = 4 * 60 * 60;
 
@@ -40,7 +43,7 @@ pub async fn sign_in_user(
     (address, request): (&str, &str),
 ) -> Result<SignedIn, Problem> {
     let attempt = Attempt { address, request };
-    let key = fold(name);
+    let key = key(name);
     admit(hub, &key, attempt)?;
     let (tenant, account) = find(hub, name).await?;
     let hash = account.as_ref().filter(|account| account.active).map(|account| account.password.clone());
@@ -61,7 +64,7 @@ pub async fn sign_in_client(
     (address, request): (&str, &str),
 ) -> Result<SignedIn, Problem> {
     let attempt = Attempt { address, request };
-    let key = fold(id);
+    let key = key(id);
     admit(hub, &key, attempt)?;
     let client = hub.store.client_signing_in(id).await?;
     let role = match &client {
@@ -87,6 +90,11 @@ async fn role(hub: &Hub, client: &ClientRow) -> Result<Option<String>, Problem> 
     let account = hub.store.account(client.tenant, account).await?.filter(|account| account.active);
     let viewer = |account: &AccountRow| account.role == Role::Viewer.word();
     Ok(account.and_then(|account| if viewer(&account) { own.map(|_| account.role) } else { own }))
+}
+
+/// A name as failures are counted for it: folded, and no longer than any name is.
+fn key(name: &str) -> String {
+    fold(&name.chars().take(LONGEST_NAME).collect::<String>())
 }
 
 fn admit(hub: &Hub, key: &str, attempt: Attempt<'_>) -> Result<(), Problem> {
@@ -120,7 +128,7 @@ async fn refuse(
             tenant,
             at: hub.now(),
             actor_kind: kind,
-            actor: name.chars().take(256).collect(),
+            actor: name.chars().take(LONGEST_NAME).collect(),
             action: "session.refuse",
             object_kind: "session",
             object: String::new(),

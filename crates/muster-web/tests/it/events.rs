@@ -25,11 +25,17 @@ async fn a_stream_goes_on_where_it_was_and_ends_with_the_job() {
             data: None,
         };
         app.hub.store.tell(1, row.id, &[event("one"), event("two")]).await.unwrap();
-        let page = app.get(&format!("/api/v1/jobs/{id}/log?limit=1")).await.expect(200);
+        let read = async |query: &str| {
+            let request = Request::get(format!("/api/v1/jobs/{id}/events?{query}"))
+                .header(header::AUTHORIZATION, format!("Bearer {}", app.token))
+                .header(header::ACCEPT, "application/json");
+            app.send(request.body(Body::empty()).unwrap()).await.expect(200)
+        };
+        let page = read("limit=1").await;
         assert_eq!(page["items"][0]["message"], "one");
         let first = page["items"][0]["id"].as_i64().unwrap();
         let next = page["nextCursor"].as_str().unwrap();
-        let rest = app.get(&format!("/api/v1/jobs/{id}/log?cursor={next}")).await.expect(200);
+        let rest = read(&format!("cursor={next}")).await;
         assert_eq!(rest["items"][0]["message"], "two");
         let end = JobEnd { result: "complete", message: None, now: app.hub.now() };
         app.hub.store.end_job(&claim, end).await.unwrap();

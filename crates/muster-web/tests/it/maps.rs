@@ -49,6 +49,8 @@ async fn lint_tells_code_line_and_column() {
         assert!(lint["column"].as_u64().unwrap() > 1);
         let body = json!({ "type": "active_directory", "stream": "users", "text": ": [" });
         assert!(app.post("/api/v1/transform-maps/lint", body).await.expect(200)["syntax"].is_string());
+        let body = json!({ "type": "active_directory", "stream": "users", "text": " ".repeat(100_000) });
+        assert_eq!(app.post("/api/v1/transform-maps/lint", body).await.said(), (422, "invalid_map".to_owned()));
     })
     .await;
 }

@@ -325,7 +325,6 @@ async fn the_document_is_whole() {
         GET /api/v1/jobs
         GET /api/v1/jobs/{id}
         GET /api/v1/jobs/{id}/events
-        GET /api/v1/jobs/{id}/log
         GET /api/v1/profiles/{id}
         GET /api/v1/profiles/{id}/held
         GET /api/v1/runs
