@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
 use crate::auth::csrf;
+use crate::console;
 use crate::error::Problem;
 use crate::hub::Hub;
 
@@ -37,10 +38,14 @@ async fn outermost(State(hub): State<Arc<Hub>>, mut request: Request, next: Next
     let id = data_encoding::HEXLOWER.encode(&hub.random.bytes::<12>());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
+    let asked = console::Asked::of(&request);
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         log(&problem, &id, (method.as_str(), &path));
-        response = render(&problem, &id, response);
+        response = match asked {
+            Some(asked) => asked.answer(&hub, &problem, response).await,
+            None => render(&problem, &id, response),
+        };
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {

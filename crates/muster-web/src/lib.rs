@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod auth;
+mod console;
 pub mod error;
 pub mod extract;
 mod hub;
@@ -40,6 +41,7 @@ pub fn router(hub: Arc<Hub>) -> Router {
         .route("/healthz", get(healthz))
         .merge(api)
         .merge(api::openapi(document))
+        .merge(console::router())
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed));
     layers::around(routes, &hub).with_state(hub)

@@ -66,13 +66,13 @@ struct MadeClient {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ClientBody {
-    name: String,
+pub(crate) struct ClientBody {
+    pub(crate) name: String,
     /// `user` or `subscription` (where absent).
-    level: Option<String>,
-    role: String,
+    pub(crate) level: Option<String>,
+    pub(crate) role: String,
     /// At level `user`: the account it stands for; whoever makes it, where absent.
-    user_id: Option<String>,
+    pub(crate) user_id: Option<String>,
 }
 
 /// The clients of the tenant.
@@ -120,10 +120,16 @@ async fn create(
     Manager(who): Manager,
     Body(given): Body<ClientBody>,
 ) -> Result<Response, Problem> {
+    let (row, secret) = add((&hub, &who), given).await?;
+    Ok((StatusCode::CREATED, Json(MadeClient { client: row.into(), client_secret: secret })).into_response())
+}
+
+/// Adds a client, whoever asks: REST or console. Its secret is told here, and never again.
+pub(crate) async fn add((hub, who): (&Hub, &Principal), given: ClientBody) -> Result<(ClientRow, String), Problem> {
     let name = text::name("name", &given.name)?;
     let level = text::one_of("level", given.level.as_deref().unwrap_or("subscription"), &["user", "subscription"])?;
     let role = text::one_of("role", &given.role, &ROLES)?;
-    let account = stands_for((&hub, &who), (&level, &role), given.user_id).await?;
+    let account = stands_for((hub, who), (&level, &role), given.user_id).await?;
     let secret = hub.random.secret();
     let secret_hash = hub.passwords.hash(Secret::new(secret.clone()), &hub.random).await?;
     let uuid = hub.random.uuid();
@@ -138,9 +144,9 @@ async fn create(
         now: hub.now(),
     };
     let audit =
-        who.audit(&hub, "client.create", ("client", &uuid), json!({ "name": name, "level": level, "role": role }));
+        who.audit(hub, "client.create", ("client", &uuid), json!({ "name": name, "level": level, "role": role }));
     let row = hub.store.add_client(new, &audit).await??;
-    Ok((StatusCode::CREATED, Json(MadeClient { client: row.into(), client_secret: secret })).into_response())
+    Ok((row, secret))
 }
 
 /// A client.
@@ -167,7 +173,12 @@ async fn delete(
     Manager(who): Manager,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let audit = who.audit(&hub, "client.revoke", ("client", &id), json!({}));
-    hub.store.revoke_client(who.tenant, &id, hub.now(), &audit).await??;
+    revoke((&hub, &who), &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a client, whoever asks: REST or console.
+pub(crate) async fn revoke((hub, who): (&Hub, &Principal), id: &str) -> Result<(), Problem> {
+    let audit = who.audit(hub, "client.revoke", ("client", id), json!({}));
+    Ok(hub.store.revoke_client(who.tenant, id, hub.now(), &audit).await??)
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use muster_core::connector::{Offer, Sections};
 use muster_core::secret::Secret;
-use muster_store::hub::{ConnectionChange, ConnectionRow, NewJob, SealedSecret};
+use muster_store::hub::{ConnectionChange, ConnectionRow, JobRow, NewJob, SealedSecret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -52,29 +52,29 @@ pub(crate) struct Connector {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewConnector {
-    name: String,
-    r#type: String,
-    description: Option<String>,
+pub(crate) struct NewConnector {
+    pub(crate) name: String,
+    pub(crate) r#type: String,
+    pub(crate) description: Option<String>,
     /// `hub` (where absent) or `agent`.
-    execution: Option<String>,
+    pub(crate) execution: Option<String>,
     /// `authentication` and `endpoints`, by the type's fields, secrets as text.
     #[schema(value_type = Object)]
-    settings: Sections,
+    pub(crate) settings: Sections,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ConnectorUpdate {
-    name: String,
-    description: Option<String>,
+pub(crate) struct ConnectorUpdate {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
     /// Kept where absent.
-    execution: Option<String>,
+    pub(crate) execution: Option<String>,
     /// Replaces what there is, but for secrets: those that are absent, or stand there as answers show them, stay.
     #[schema(value_type = Object)]
-    settings: Sections,
+    pub(crate) settings: Sections,
     /// The version that the change was made from; `If-Match` says the same.
-    version: Option<i64>,
+    pub(crate) version: Option<i64>,
 }
 
 /// The connector of that public id.
@@ -138,6 +138,13 @@ async fn create(
     Manager(who): Manager,
     Body(given): Body<NewConnector>,
 ) -> Result<Response, Problem> {
+    let row = add((&hub, &who), &given).await?;
+    let version = row.version;
+    Ok((StatusCode::CREATED, etag(version), Json(show(&hub, row).await?)).into_response())
+}
+
+/// Adds a connector, whoever asks: REST or console.
+pub(crate) async fn add((hub, who): (&Hub, &Principal), given: &NewConnector) -> Result<ConnectionRow, Problem> {
     let offer = hub.offer(&given.r#type).ok_or_else(|| Problem::value("type", "there is no such connector type"))?;
     let name = text::name("name", &given.name)?;
     let description = text::description("description", given.description.as_deref())?;
@@ -145,7 +152,7 @@ async fn create(
     let split = settings::split(offer, &given.settings)?;
     check(offer, &split.open, &split.secrets)?;
     let uuid = hub.random.uuid();
-    let secrets = settings::seal(&hub, (who.tenant, &uuid), &split.secrets)?;
+    let secrets = settings::seal(hub, (who.tenant, &uuid), &split.secrets)?;
     let kept = Value::Object(split.open);
     let change = ConnectionChange {
         name: &name,
@@ -155,11 +162,9 @@ async fn create(
         secrets: &secrets,
         now: hub.now(),
     };
-    let audit = who.audit(&hub, "connector.create", ("connector", &uuid), told(&change));
+    let audit = who.audit(hub, "connector.create", ("connector", &uuid), told(&change));
     let kind = (offer.spec.type_name, offer.spec.source_name);
-    let row = hub.store.add_connection(kind, (who.tenant, &uuid), &change, &audit).await??;
-    let version = row.version;
-    Ok((StatusCode::CREATED, etag(version), Json(show(&hub, row).await?)).into_response())
+    Ok(hub.store.add_connection(kind, (who.tenant, &uuid), &change, &audit).await??)
 }
 
 /// What the audit says of a connector: of secrets only which were given.
@@ -193,17 +198,28 @@ async fn update(
 ) -> Result<Response, Problem> {
     let before = find(&hub, who.tenant, &id).await?;
     matching.check(given.version, before.version)?;
+    let row = change((&hub, &who), &before, &given).await?;
+    let version = row.version;
+    Ok((etag(version), Json(show(&hub, row).await?)).into_response())
+}
+
+/// Changes a connector, whoever asks: REST or console.
+pub(crate) async fn change(
+    (hub, who): (&Hub, &Principal),
+    before: &ConnectionRow,
+    given: &ConnectorUpdate,
+) -> Result<ConnectionRow, Problem> {
     let offer = hub.offer(&before.type_name).ok_or_else(|| Problem::new(Code::NotFound))?;
     let name = text::name("name", &given.name)?;
     let description = text::description("description", given.description.as_deref())?;
     let execution = given.execution.as_deref().unwrap_or(&before.execution);
     let execution = text::one_of("execution", execution, &["hub", "agent"])?;
     let split = settings::split(offer, &given.settings)?;
-    let mut secrets = settings::open(&hub, &before).await?;
+    let mut secrets = settings::open(hub, before).await?;
     secrets.retain(|(field, _)| split.secrets.iter().all(|(new, _)| new != field));
     secrets.extend(split.secrets.iter().cloned());
     check(offer, &split.open, &secrets)?;
-    let sealed = settings::seal(&hub, (who.tenant, &before.uuid), &split.secrets)?;
+    let sealed = settings::seal(hub, (who.tenant, &before.uuid), &split.secrets)?;
     let kept = Value::Object(split.open);
     let change = ConnectionChange {
         name: &name,
@@ -214,10 +230,8 @@ async fn update(
         now: hub.now(),
     };
     let detail = json!({ "before": { "name": before.name, "settings": before.settings }, "after": told(&change) });
-    let audit = who.audit(&hub, "connector.update", ("connector", &before.uuid), detail);
-    let row = hub.store.change_connection(&before, &change, &audit).await??;
-    let version = row.version;
-    Ok((etag(version), Json(show(&hub, row).await?)).into_response())
+    let audit = who.audit(hub, "connector.update", ("connector", &before.uuid), detail);
+    Ok(hub.store.change_connection(before, &change, &audit).await??)
 }
 
 /// Removes a connector: its secrets and profiles go at once; what it brought is retired by the job that is answered.
@@ -232,12 +246,17 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let row = find(&hub, who.tenant, &id).await?;
-    let (uuid, payload) = (hub.random.uuid(), json!({}));
-    let job = new_job((&hub, &who), (&uuid, "remove"), row.id, &payload, format!("remove:{}", row.id));
-    let audit = who.audit(&hub, "connector.delete", ("connector", &row.uuid), json!({ "name": row.name }));
-    hub.store.remove_connection(&row, &job, &audit).await??;
-    let job = jobs::find(&hub, who.tenant, &uuid).await?;
+    let job = remove((&hub, &who), &row).await?;
     Ok((StatusCode::ACCEPTED, Json(jobs::show(&hub, job).await?)).into_response())
+}
+
+/// Removes a connector, whoever asks: REST or console. Gives the job that retires what it brought.
+pub(crate) async fn remove((hub, who): (&Hub, &Principal), row: &ConnectionRow) -> Result<JobRow, Problem> {
+    let (uuid, payload) = (hub.random.uuid(), json!({}));
+    let job = new_job((hub, who), (&uuid, "remove"), row.id, &payload, format!("remove:{}", row.id));
+    let audit = who.audit(hub, "connector.delete", ("connector", &row.uuid), json!({ "name": row.name }));
+    hub.store.remove_connection(row, &job, &audit).await??;
+    jobs::find(hub, who.tenant, &uuid).await
 }
 
 /// Tests the connection: a job whose events are its steps. One that is open already stands for it.
@@ -251,10 +270,19 @@ async fn delete(
 )]
 async fn test(State(hub): State<Arc<Hub>>, Manager(who): Manager, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = find(&hub, who.tenant, &id).await?;
+    let (status, job) = ask_check((&hub, &who), &row).await?;
+    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
+}
+
+/// Asks for a test of the connection, whoever asks: REST or console.
+pub(crate) async fn ask_check(
+    (hub, who): (&Hub, &Principal),
+    row: &ConnectionRow,
+) -> Result<(StatusCode, JobRow), Problem> {
     let (uuid, payload) = (hub.random.uuid(), json!({}));
-    let job = new_job((&hub, &who), (&uuid, "check"), row.id, &payload, format!("check:{}", row.id));
-    let audit = who.audit(&hub, "connector.test", ("connector", &row.uuid), json!({}));
-    jobs::enqueue((&hub, &who), &job, &audit).await
+    let job = new_job((hub, who), (&uuid, "check"), row.id, &payload, format!("check:{}", row.id));
+    let audit = who.audit(hub, "connector.test", ("connector", &row.uuid), json!({}));
+    jobs::enqueue((hub, who), &job, &audit).await
 }
 
 /// Work about a connector: (public id, kind), what it needs to know, what it excludes.

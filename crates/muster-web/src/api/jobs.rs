@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use muster_core::clock::Instant;
 use muster_store::hub::{AuditLine, Enqueued, EventRow, JobFilter, JobRow, NewJob};
 use serde::{Deserialize, Serialize};
@@ -124,12 +123,11 @@ pub(crate) async fn enqueue(
     (hub, who): (&Hub, &Principal),
     job: &NewJob<'_>,
     audit: &AuditLine,
-) -> Result<Response, Problem> {
-    let (status, row) = match hub.store.enqueue(job, Some(audit)).await? {
+) -> Result<(StatusCode, JobRow), Problem> {
+    Ok(match hub.store.enqueue(job, Some(audit)).await? {
         Enqueued::Added(_) => (StatusCode::ACCEPTED, find(hub, who.tenant, job.uuid).await?),
         Enqueued::Open(open) => (StatusCode::OK, *open),
-    };
-    Ok((status, Json(show(hub, row).await?)).into_response())
+    })
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -191,11 +189,16 @@ async fn cancel(
     Manager(who): Manager,
     Path(id): Path<String>,
 ) -> Result<Json<Job>, Problem> {
-    let row = find(&hub, who.tenant, &id).await?;
-    let audit = who.audit(&hub, "job.cancel", ("job", &row.uuid), json!({ "kind": row.kind }));
-    hub.store.cancel_job(&row, hub.now(), Some(&audit)).await?;
-    let row = find(&hub, who.tenant, &id).await?;
+    let row = end((&hub, &who), &id).await?;
     Ok(Json(show(&hub, row).await?))
+}
+
+/// Asks a job to end, whoever asks: REST or console.
+pub(crate) async fn end((hub, who): (&Hub, &Principal), id: &str) -> Result<JobRow, Problem> {
+    let row = find(hub, who.tenant, id).await?;
+    let audit = who.audit(hub, "job.cancel", ("job", &row.uuid), json!({ "kind": row.kind }));
+    hub.store.cancel_job(&row, hub.now(), Some(&audit)).await?;
+    find(hub, who.tenant, id).await
 }
 
 /// A page of what a job told, oldest first.

@@ -11,24 +11,24 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth;
 use crate::hub::Hub;
 
-mod clients;
+pub(crate) mod clients;
 mod connector_types;
-mod connectors;
+pub(crate) mod connectors;
 mod document;
-mod inventory;
-mod jobs;
+pub(crate) mod inventory;
+pub(crate) mod jobs;
 mod live;
 mod map_trial;
 mod maps;
-mod names;
-mod page;
-mod plan;
-mod profiles;
-mod runs;
-mod state;
+pub(crate) mod names;
+pub(crate) mod page;
+pub(crate) mod plan;
+pub(crate) mod profiles;
+pub(crate) mod runs;
+pub(crate) mod state;
 mod tenant;
 mod text;
-mod users;
+pub(crate) mod users;
 
 /// All routes, and the document that describes them.
 pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {

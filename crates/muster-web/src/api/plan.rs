@@ -72,7 +72,7 @@ pub(super) async fn of(
 }
 
 /// Reads a schedule.
-pub(super) fn schedule(given: &Value) -> Result<Schedule, Problem> {
+pub(crate) fn schedule(given: &Value) -> Result<Schedule, Problem> {
     Schedule::from_json(given).map_err(|error| {
         let field = if error.field == "schedule" { error.field } else { format!("schedule.{}", error.field) };
         Problem::new(Code::InvalidSchedule).field(field).detail(error.problem).remedy(error.remedy)

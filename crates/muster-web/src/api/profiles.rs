@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::page::{IfMatch, Paged, etag};
 use super::state::{self, State as RunState};
 use super::{connectors, plan, text};
-use crate::auth::{Manager, Viewer};
+use crate::auth::{Manager, Principal, Viewer};
 use crate::error::{Code, Problem};
 use crate::extract::{Body, Path};
 use crate::hub::Hub;
@@ -57,21 +57,21 @@ pub(crate) struct Profile {
 /// What a profile is made of, or changed to.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ProfileBody {
-    pub(super) name: String,
+pub(crate) struct ProfileBody {
+    pub(crate) name: String,
     /// `true`, where absent.
-    pub(super) active: Option<bool>,
+    pub(crate) active: Option<bool>,
     /// Stream → `default` or the id of a map; streams that are absent use their default.
     #[schema(value_type = Option<Object>)]
-    pub(super) transform_maps: Option<Map<String, Value>>,
+    pub(crate) transform_maps: Option<Map<String, Value>>,
     /// The fields of section `profile` of the connector's type.
     #[schema(value_type = Option<Object>)]
-    pub(super) parameters: Option<Map<String, Value>>,
+    pub(crate) parameters: Option<Map<String, Value>>,
     /// When it runs; without one, when asked.
     #[schema(value_type = Option<Object>)]
-    pub(super) schedule: Option<Value>,
+    pub(crate) schedule: Option<Value>,
     /// The version that the change was made from; `If-Match` says the same.
-    version: Option<i64>,
+    pub(crate) version: Option<i64>,
 }
 
 /// The profile of that public id.
@@ -140,15 +140,24 @@ async fn create(
     Body(given): Body<ProfileBody>,
 ) -> Result<Response, Problem> {
     let connector = connectors::find(&hub, who.tenant, &id).await?;
-    let name = text::name("name", &given.name)?;
-    let _alone = hub.profiles.lock().await;
-    let plan = plan::of(&hub, &connector, None, &given).await?;
-    let uuid = hub.random.uuid();
-    let change = plan.change(&name, hub.now());
-    let audit = who.audit(&hub, "profile.create", ("profile", &uuid), told(&change));
-    let row = hub.store.add_profile((who.tenant, connector.id), &uuid, &change, &audit).await??;
+    let row = add((&hub, &who), &connector, &given).await?;
     let version = row.version;
     Ok((StatusCode::CREATED, etag(version), Json(show(&hub, &connector, row).await?)).into_response())
+}
+
+/// Adds a profile, whoever asks: REST or console.
+pub(crate) async fn add(
+    (hub, who): (&Hub, &Principal),
+    connector: &ConnectionRow,
+    given: &ProfileBody,
+) -> Result<ProfileRow, Problem> {
+    let name = text::name("name", &given.name)?;
+    let _alone = hub.profiles.lock().await;
+    let plan = plan::of(hub, connector, None, given).await?;
+    let uuid = hub.random.uuid();
+    let change = plan.change(&name, hub.now());
+    let audit = who.audit(hub, "profile.create", ("profile", &uuid), told(&change));
+    Ok(hub.store.add_profile((who.tenant, connector.id), &uuid, &change, &audit).await??)
 }
 
 /// A profile.
@@ -176,15 +185,24 @@ async fn update(
     let before = find(&hub, who.tenant, &id).await?;
     matching.check(given.version, before.version)?;
     let connector = connector_of(&hub, &before).await?;
-    let name = text::name("name", &given.name)?;
-    let _alone = hub.profiles.lock().await;
-    let plan = plan::of(&hub, &connector, Some(&before), &given).await?;
-    let change = plan.change(&name, hub.now());
-    let detail = json!({ "before": { "name": before.name, "active": before.active, "parameters": before.parameters }, "after": told(&change) });
-    let audit = who.audit(&hub, "profile.update", ("profile", &before.uuid), detail);
-    let row = hub.store.change_profile(&before, &change, &audit).await??;
+    let row = change((&hub, &who), (&connector, &before), &given).await?;
     let version = row.version;
     Ok((etag(version), Json(show(&hub, &connector, row).await?)).into_response())
+}
+
+/// Changes a profile of a connector, whoever asks: REST or console.
+pub(crate) async fn change(
+    (hub, who): (&Hub, &Principal),
+    (connector, before): (&ConnectionRow, &ProfileRow),
+    given: &ProfileBody,
+) -> Result<ProfileRow, Problem> {
+    let name = text::name("name", &given.name)?;
+    let _alone = hub.profiles.lock().await;
+    let plan = plan::of(hub, connector, Some(before), given).await?;
+    let change = plan.change(&name, hub.now());
+    let detail = json!({ "before": { "name": before.name, "active": before.active, "parameters": before.parameters }, "after": told(&change) });
+    let audit = who.audit(hub, "profile.update", ("profile", &before.uuid), detail);
+    Ok(hub.store.change_profile(before, &change, &audit).await??)
 }
 
 /// Removes a profile. What it brought stays until another full reading retires it.
@@ -198,9 +216,14 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let row = find(&hub, who.tenant, &id).await?;
-    let audit = who.audit(&hub, "profile.delete", ("profile", &row.uuid), json!({ "name": row.name }));
-    hub.store.remove_profile(&row, &audit).await??;
+    remove((&hub, &who), &row).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a profile, whoever asks: REST or console.
+pub(crate) async fn remove((hub, who): (&Hub, &Principal), row: &ProfileRow) -> Result<(), Problem> {
+    let audit = who.audit(hub, "profile.delete", ("profile", &row.uuid), json!({ "name": row.name }));
+    Ok(hub.store.remove_profile(row, &audit).await??)
 }
 
 #[derive(Deserialize, ToSchema)]

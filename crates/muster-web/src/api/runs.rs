@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use muster_core::clock::Instant;
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
-use muster_store::hub::{NewJob, ProfileRow, RunFilter};
+use muster_store::hub::{JobRow, NewJob, ProfileRow, RunFilter};
 use muster_store::{ConnectorRow, RunRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -55,11 +56,25 @@ async fn run(
     OptionalBody(given): OptionalBody<RunBody>,
 ) -> Result<Response, Problem> {
     let profile = profiles::find(&hub, who.tenant, &id).await?;
-    let mode = text::one_of("mode", given.mode.as_deref().unwrap_or("delta"), &["full", "delta", "sweep"])?;
-    enqueue((&hub, &who), &profile, &json!({ "mode": mode, "release": false })).await
+    let (status, job) = start((&hub, &who), &profile, given.mode.as_deref().unwrap_or("delta")).await?;
+    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
 }
 
-async fn enqueue((hub, who): (&Hub, &Principal), profile: &ProfileRow, payload: &Value) -> Result<Response, Problem> {
+/// Asks for a run of a profile, whoever asks: REST or console.
+pub(crate) async fn start(
+    (hub, who): (&Hub, &Principal),
+    profile: &ProfileRow,
+    mode: &str,
+) -> Result<(StatusCode, JobRow), Problem> {
+    let mode = text::one_of("mode", mode, &["full", "delta", "sweep"])?;
+    enqueue((hub, who), profile, &json!({ "mode": mode, "release": false })).await
+}
+
+async fn enqueue(
+    (hub, who): (&Hub, &Principal),
+    profile: &ProfileRow,
+    payload: &Value,
+) -> Result<(StatusCode, JobRow), Problem> {
     let connector = profiles::connector_of(hub, profile).await?;
     if connector.execution == "agent" {
         let problem = Problem::new(Code::RunsElsewhere).detail("an agent near the source runs this connector");
@@ -129,10 +144,19 @@ async fn release(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let profile = profiles::find(&hub, who.tenant, &id).await?;
-    if held_of(&hub, &profile).await?.held == 0 {
+    let (status, job) = start_release((&hub, &who), &profile).await?;
+    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
+}
+
+/// Asks for a release of what is held, whoever asks: REST or console.
+pub(crate) async fn start_release(
+    (hub, who): (&Hub, &Principal),
+    profile: &ProfileRow,
+) -> Result<(StatusCode, JobRow), Problem> {
+    if held_of(hub, profile).await?.held == 0 {
         return Err(Problem::new(Code::NothingHeld));
     }
-    enqueue((&hub, &who), &profile, &json!({ "mode": "full", "release": true })).await
+    enqueue((hub, who), profile, &json!({ "mode": "full", "release": true })).await
 }
 
 /// A run.

@@ -16,13 +16,13 @@ use utoipa_axum::routes;
 
 use super::page::{PageParameters, Paged, Paging};
 use super::text;
-use crate::auth::{Manager, check_new_password};
+use crate::auth::{Manager, Principal, check_new_password};
 use crate::error::{Code, Problem};
 use crate::extract::{Body, Path};
 use crate::hub::Hub;
 
 /// The words of roles.
-pub(super) const ROLES: [&str; 2] = ["manager", "viewer"];
+pub(crate) const ROLES: [&str; 2] = ["manager", "viewer"];
 
 pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update))
@@ -49,24 +49,24 @@ impl From<AccountRow> for User {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewUser {
+pub(crate) struct NewUser {
     /// Without `@` and blanks.
-    username: String,
+    pub(crate) username: String,
     #[schema(value_type = String, format = Password)]
-    password: Secret,
-    role: String,
+    pub(crate) password: Secret,
+    pub(crate) role: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct UserUpdate {
+pub(crate) struct UserUpdate {
     /// Kept where absent.
     #[schema(value_type = Option<String>, format = Password)]
-    password: Option<Secret>,
+    pub(crate) password: Option<Secret>,
     /// Kept where absent.
-    role: Option<String>,
+    pub(crate) role: Option<String>,
     /// Kept where absent.
-    active: Option<bool>,
+    pub(crate) active: Option<bool>,
 }
 
 /// The users of the tenant.
@@ -93,6 +93,12 @@ async fn create(
     Manager(who): Manager,
     Body(given): Body<NewUser>,
 ) -> Result<Response, Problem> {
+    let row = add((&hub, &who), given).await?;
+    Ok((StatusCode::CREATED, Json(User::from(row))).into_response())
+}
+
+/// Adds a user, whoever asks: REST or console.
+pub(crate) async fn add((hub, who): (&Hub, &Principal), given: NewUser) -> Result<AccountRow, Problem> {
     let username = text::name("username", &given.username)?;
     if username.contains('@') || username.contains(char::is_whitespace) {
         return Err(Problem::value("username", "it holds an `@` or a blank"));
@@ -109,12 +115,11 @@ async fn create(
         password: &password,
         now: hub.now(),
     };
-    let audit = who.audit(&hub, "user.create", ("user", &uuid), json!({ "username": username, "role": role }));
-    let row = hub.store.add_account(new, &audit).await??;
-    Ok((StatusCode::CREATED, Json(User::from(row))).into_response())
+    let audit = who.audit(hub, "user.create", ("user", &uuid), json!({ "username": username, "role": role }));
+    Ok(hub.store.add_account(new, &audit).await??)
 }
 
-async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<AccountRow, Problem> {
+pub(crate) async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<AccountRow, Problem> {
     hub.store.account(tenant, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
@@ -142,7 +147,12 @@ async fn update(
     (Manager(who), Path(id)): (Manager, Path<String>),
     Body(given): Body<UserUpdate>,
 ) -> Result<Json<User>, Problem> {
-    let mut row = find(&hub, who.tenant, &id).await?;
+    Ok(Json(change((&hub, &who), &id, given).await?.into()))
+}
+
+/// Changes a user, whoever asks: REST or console.
+pub(crate) async fn change((hub, who): (&Hub, &Principal), id: &str, given: UserUpdate) -> Result<AccountRow, Problem> {
+    let mut row = find(hub, who.tenant, id).await?;
     let with_password = given.password.is_some();
     if let Some(role) = &given.role {
         row.role = text::one_of("role", role, &ROLES)?;
@@ -153,11 +163,11 @@ async fn update(
     }
     row.active = given.active.unwrap_or(row.active);
     let detail = json!({ "username": row.username, "role": row.role, "active": row.active, "password": with_password });
-    let audit = who.audit(&hub, "user.update", ("user", &row.uuid), detail);
+    let audit = who.audit(hub, "user.update", ("user", &row.uuid), detail);
     match hub.store.change_account(&row, hub.now(), &audit).await? {
         Ok(()) => {
             hub.store.end_sessions_for(who.tenant, &row.uuid, hub.now()).await?;
-            Ok(Json(row.into()))
+            Ok(row)
         }
         Err(Refusal::Busy) => Err(Problem::new(Code::LastManager)),
         Err(refusal) => Err(refusal.into()),

@@ -4,6 +4,7 @@
 mod app;
 mod auth;
 mod configure;
+mod console;
 mod directory;
 mod events;
 mod inventory;

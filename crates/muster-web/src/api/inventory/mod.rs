@@ -5,8 +5,8 @@
 mod asset;
 mod detail;
 mod list;
-mod members;
-mod roles;
+pub(crate) mod members;
+pub(crate) mod roles;
 mod sources;
 
 use std::sync::Arc;

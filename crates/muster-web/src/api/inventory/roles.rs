@@ -91,8 +91,8 @@ async fn role((hub, tenant, names): (&Hub, i64, &Names), id: i64) -> Result<Role
     })
 }
 
-/// The ids of the groups that are shown as roles.
-async fn ids(hub: &Hub, tenant: i64) -> Result<(Vec<i64>, Option<&'static str>), Problem> {
+/// The ids of the groups that are shown as roles, and why there are none.
+pub(crate) async fn ids(hub: &Hub, tenant: i64) -> Result<(Vec<i64>, Option<&'static str>), Problem> {
     let connectors = with_posture(hub, tenant).await?;
     if connectors.is_empty() {
         let reason = "Directories have no roles. Where a profile's `assets` is `identities_with_posture`, the well-known \

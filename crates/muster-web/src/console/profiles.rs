@@ -1,0 +1,215 @@
+//! Profiles: how a connector runs, and when.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use muster_store::hub::{ConnectionRow, JobFilter, ProfileRow};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::connectors::At;
+use super::frame::{Frame, Steward, Visitor, html, to};
+use super::part::{Number, When};
+use super::runs::{Line, lines};
+use super::schedule::{in_words, upcoming};
+use crate::api::profiles::{self, connector_of, find};
+use crate::api::{runs, state};
+use crate::error::Problem;
+use crate::extract::{Form, Path};
+use crate::hub::Hub;
+
+const RUNS: i64 = 10;
+
+/// Whether a profile collects what posture rules read.
+pub(super) fn collects_posture(profile: &ProfileRow) -> bool {
+    profile.active && profile.parameters["assets"] == "identities_with_posture"
+}
+
+/// A profile in a list.
+pub(super) struct Summary {
+    pub(super) href: String,
+    pub(super) name: String,
+    pub(super) active: bool,
+    pub(super) schedule: String,
+    pub(super) next: Option<When>,
+    pub(super) at: At,
+}
+
+pub(super) async fn summary(hub: &Hub, visitor: &Visitor, row: &ProfileRow) -> Result<Summary, Problem> {
+    Ok(Summary {
+        href: format!("/console/profiles/{}", row.uuid),
+        name: row.name.clone(),
+        active: row.active,
+        schedule: in_words(row.schedule.as_ref()),
+        next: row.next_at.filter(|_| row.active).map(|at| visitor.when(at)),
+        at: At::of(state::of_profile(hub, row).await?, visitor),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "console/profiles/detail.html")]
+struct DetailPage {
+    frame: Frame,
+    place: String,
+    summary: Summary,
+    connector: (String, String),
+    by_agent: bool,
+    upcoming: Vec<When>,
+    parameters: Vec<(String, String)>,
+    maps: Vec<(String, String)>,
+    held: Vec<(String, Number)>,
+    runs: Vec<Line>,
+    posture: bool,
+}
+
+pub(super) async fn detail(
+    State(hub): State<Arc<Hub>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let connector = connector_of(&hub, &row).await?;
+    let filter = JobFilter { profile: Some(row.id), ..JobFilter::default() };
+    let jobs = hub.store.jobs(visitor.tenant(), filter, RUNS).await?;
+    let page = DetailPage {
+        place: format!("/console/profiles/{}", row.uuid),
+        summary: summary(&hub, &visitor, &row).await?,
+        upcoming: if row.active { upcoming(&visitor, row.schedule.as_ref()).unwrap_or_default() } else { Vec::new() },
+        parameters: parameters(&hub, &connector, &row),
+        maps: maps(&hub, &connector, &row).await?,
+        held: held(&hub, &connector).await?,
+        runs: lines(&hub, &visitor, jobs).await?,
+        posture: collects_posture(&row),
+        by_agent: connector.execution == "agent",
+        connector: (connector.name, format!("/console/connectors/{}", connector.uuid)),
+        frame: visitor.frame,
+    };
+    html(StatusCode::OK, &page)
+}
+
+fn parameters(hub: &Hub, connector: &ConnectionRow, row: &ProfileRow) -> Vec<(String, String)> {
+    let specs = hub.offer(&connector.type_name).map(|offer| offer.spec.fields).unwrap_or_default();
+    let shown = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.replace('_', " ")).filter(|_| !text.contains('=')).or(Some(text.clone())),
+        Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
+        Value::Array(values) => {
+            let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+            Some(values.join(" · "))
+        }
+        other => Some(other.to_string()),
+    };
+    let own = specs.iter().filter(|spec| spec.section == "profile");
+    own.filter_map(|spec| Some((spec.label.to_owned(), shown(&row.parameters[spec.key])?))).collect()
+}
+
+/// Stream → the name of its map.
+async fn maps(hub: &Hub, connector: &ConnectionRow, row: &ProfileRow) -> Result<Vec<(String, String)>, Problem> {
+    let mut maps = Vec::new();
+    for stream in hub.offer(&connector.type_name).map(|offer| offer.model.streams.as_slice()).unwrap_or_default() {
+        let name = match row.maps[&stream.name].as_str() {
+            None | Some("default") => "default".to_owned(),
+            Some(id) => {
+                let own = hub.store.own_map(row.tenant, id).await?;
+                own.map_or_else(
+                    || "a map that is gone".to_owned(),
+                    |own| format!("{}, version {}", own.name, own.version),
+                )
+            }
+        };
+        maps.push((stream.name.clone(), name));
+    }
+    Ok(maps)
+}
+
+/// What is held, by stream.
+pub(super) async fn held(hub: &Hub, connector: &ConnectionRow) -> Result<Vec<(String, Number)>, Problem> {
+    let counts = super::connectors::counts(hub, connector).await?;
+    let held = counts.into_iter().filter(|count| count.held != Number(0));
+    Ok(held.map(|count| (count.stream, count.held)).collect())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Mode {
+    mode: String,
+}
+
+/// Runs a profile now.
+pub(super) async fn run(
+    State(hub): State<Arc<Hub>>,
+    (Steward(visitor), Path(id)): (Steward, Path<String>),
+    Form(given): Form<Mode>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let (_, job) = runs::start((&hub, &visitor.principal), &row, &given.mode).await?;
+    Ok(to(&format!("/console/runs/{}", job.uuid)))
+}
+
+#[derive(Template)]
+#[template(path = "console/profiles/release.html")]
+struct ReleasePage {
+    frame: Frame,
+    name: String,
+    place: String,
+    held: Vec<(String, Number)>,
+}
+
+/// Asks whether what is held shall go.
+pub(super) async fn confirm_release(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let connector = connector_of(&hub, &row).await?;
+    let page = ReleasePage {
+        frame: visitor.frame,
+        place: format!("/console/profiles/{}", row.uuid),
+        held: held(&hub, &connector).await?,
+        name: row.name,
+    };
+    html(StatusCode::OK, &page)
+}
+
+pub(super) async fn release(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let (_, job) = runs::start_release((&hub, &visitor.principal), &row).await?;
+    Ok(to(&format!("/console/runs/{}", job.uuid)))
+}
+
+#[derive(Template)]
+#[template(path = "console/profiles/delete.html")]
+struct DeletePage {
+    frame: Frame,
+    name: String,
+    place: String,
+}
+
+/// Asks whether it is meant.
+pub(super) async fn confirm_delete(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let place = format!("/console/profiles/{}", row.uuid);
+    html(StatusCode::OK, &DeletePage { frame: visitor.frame, name: row.name, place })
+}
+
+pub(super) async fn delete(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let connector = connector_of(&hub, &row).await?;
+    profiles::remove((&hub, &visitor.principal), &row).await?;
+    Ok(to(&format!("/console/connectors/{}", connector.uuid)))
+}
