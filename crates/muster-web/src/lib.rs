@@ -1,9 +1,10 @@
-//! Muster's web: the REST API, and the console's ground.
+//! Muster's web: the REST API and the console.
 //!
 //! ```text
 //! request → layers (id, headers, deadline for bodies, origin and token of cookie senders) → handler
 //!   handler: extract (Principal, Body, Path, Query) → authorise (Manager, Viewer) → call the store → answer
-//! a failure anywhere → Problem → one place renders it (application/problem+json, with the request's id)
+//! a failure anywhere → Problem → one place renders it, with the request's id: application/problem+json, or a page
+//! below `/console/`
 //! ```
 //!
 //! *Is here*: who may, shapes of the outside, their checks. *Is not here*: SQL (store), what a job does (engine), any

@@ -195,18 +195,9 @@ impl Asked {
         parts.headers.clone_from(request.headers());
         parts.uri.clone_from(request.uri());
         parts.method.clone_from(request.method());
-        parts.extensions.extend(
-            request
-                .extensions()
-                .get::<RequestId>()
-                .cloned()
-                .map(|id| {
-                    let mut extensions = axum::http::Extensions::new();
-                    extensions.insert(id);
-                    extensions
-                })
-                .unwrap_or_default(),
-        );
+        if let Some(id) = request.extensions().get::<RequestId>() {
+            parts.extensions.insert(id.clone());
+        }
         Some(Self(parts))
     }
 
