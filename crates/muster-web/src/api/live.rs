@@ -14,6 +14,7 @@ use futures_util::stream;
 use muster_store::hub::JobRow;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,8 +47,21 @@ struct Live {
     _turn: OwnedSemaphorePermit,
 }
 
+/// One event of a stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what the stream writes, for the description of the API")]
+struct StreamedEvent {
+    /// Where to go on, for `Last-Event-ID`; the end has none.
+    id: Option<String>,
+    /// The event's kind, or `end`.
+    event: String,
+    /// JSON: an event, or the state and result at the job's end.
+    data: String,
+}
+
 /// What a job tells: live as `text/event-stream`, each event's data an event as JSON, or in pages with
 /// `Accept: application/json`. At the job's end the stream has an event `end` with its state and result, and closes.
+/// The stream's schema is that of one of its events.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/events", tag = "jobs", operation_id = "followJob",
     params(
@@ -55,7 +69,7 @@ struct Live {
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that is known, of a stream.")
     ),
     responses((status = 200, description = "The stream, or a page.", content(
-        (String = "text/event-stream"), (Paged<Event> = "application/json")
+        (StreamedEvent = "text/event-stream"), (Paged<Event> = "application/json")
     )))
 )]
 async fn live(
