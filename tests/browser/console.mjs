@@ -195,7 +195,7 @@ test("users are listed, asked for, narrowed down", async () => {
   await look();
   const all = await found();
   assert(all >= USERS, `${all} users of ${USERS}`);
-  await search("department:Sales");
+  await search("(status:ACTIVE or status:DISABLED) and department:Finance");
   await picture();
   await search("status:DISABLED");
   const disabled = await found();
