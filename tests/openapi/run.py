@@ -109,8 +109,7 @@ def configuration(document, found, other):
         if "get" in operations and "{id}" in path and place in found:
             lines += [
                 "[[operations]]",
-                f"include-path = {json.dumps(path)}",
-                'include-method = "GET"',
+                f"include-name = {json.dumps('GET ' + path)}",
                 f'parameters = {{ "path.id" = {{ dictionary = {json.dumps(place)}, probability = 0.75 }} }}',
             ]
     lines += ["[[operations]]", f"include-operation-id = {json.dumps(ALONE)}"]
