@@ -151,9 +151,7 @@ fn read_options(words: &[&str]) -> Result<Options> {
 
 fn build(shell: &Shell) -> Result<PathBuf> {
     shell.cargo(&["build", "--release", "--locked", "--package", "muster"])?;
-    let metadata = shell.metadata(&["--no-deps"])?;
-    let target = metadata["target_directory"].as_str().context("reading `target_directory` of `cargo metadata`")?;
-    Ok(Path::new(target).join("release/muster"))
+    Ok(shell.target_directory()?.join("release/muster"))
 }
 
 /// One site, and the files of the bench inside its folder: they go when it goes.

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool: tables and help are its data, progress goes to stderr")]
 
 mod bench;
+mod browser;
 mod deps;
 mod generate;
 mod house;
@@ -12,6 +13,7 @@ mod labs;
 mod licences;
 mod measure;
 mod new_connector;
+mod openapi;
 mod quick;
 mod shell;
 mod soak;
@@ -31,11 +33,13 @@ usage: cargo xtask <verb> [options]
 
   quick                    before every commit, 3 minutes warm: formatting, lints, unit tests and the integration tests
                            that need no server, crate arrows, licences, file sizes, paths
-  test [--without samba]   what CI runs, 25 minutes: sets up the tools, then `quick`, then every suite over SQLite and
-                           PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP, the docs, the
-                           generated files and the changelog; starts what it needs on loopback and stops it.
-                           Without root the domain controller cannot run: the rest runs, and it ends in failure unless
-                           `--without samba` says that this is meant
+  test [--without samba] [--without browser]
+                           what CI runs, 25 minutes: sets up the tools, then `quick`, then every suite over SQLite and
+                           PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP, the console in a
+                           browser (Chromium), the API against its description, the docs, the generated files and the
+                           changelog; starts what it needs on loopback and stops it.
+                           Without root the domain controller cannot run, nor a browser be installed: the rest runs, and
+                           it ends in failure unless `--without` says that this is meant
   bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a
                            table for docs/benchmarks.md: first full, full again, sweep, delta of 100 changes
       --lab samba|scale|simulated|all

@@ -75,6 +75,13 @@ impl Shell {
         String::from_utf8(output.stdout).with_context(|| format!("reading the output of `{}`", line(&command)))
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target_directory(&self) -> Result<PathBuf> {
+        let metadata = self.metadata(&["--no-deps"])?;
+        let target = metadata["target_directory"].as_str();
+        target.map(PathBuf::from).context("reading `target_directory` of `cargo metadata`")
+    }
+
     pub(crate) fn metadata(&self, arguments: &[&str]) -> Result<Value> {
         let mut all = vec!["metadata", "--format-version", "1", "--locked"];
         all.extend_from_slice(arguments);

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::labs::{Kind, Lab};
 use crate::shell::{Shell, is_installed, is_root};
 use crate::steps::Steps;
-use crate::{generate, quick};
+use crate::{browser, generate, openapi, quick};
 
 const BUDGET: Duration = Duration::from_secs(25 * 60);
 const SAMBA_USERS: &str = "6000";
@@ -26,6 +26,11 @@ const TOOLS: &[Tool] = &[
     Tool { program: "python3", packages: &["python3"] },
     Tool { program: "/usr/lib/postgresql", packages: &["postgresql"] },
 ];
+const BROWSER_TOOLS: &[Tool] = &[
+    Tool { program: browser::CHROMIUM, packages: &["chromium"] },
+    Tool { program: "node", packages: &["nodejs"] },
+    Tool { program: "npm", packages: &["npm"] },
+];
 const SAMBA_TOOLS: &[Tool] = &[
     Tool {
         program: "samba",
@@ -36,73 +41,97 @@ const SAMBA_TOOLS: &[Tool] = &[
     Tool { program: "ldbsearch", packages: &["ldb-tools"] },
 ];
 
-/// What to do about the domain controller.
+/// What to do about a suite that not every machine can run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Samba {
+enum Suite {
     Run,
-    /// Asked for by `--without samba`.
+    /// Asked for by `--without`.
     Without,
     /// Not possible, and not asked for: the rest runs, and the end is a failure.
     NeedsRoot,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Plan {
+    samba: Suite,
+    browser: Suite,
+}
+
 pub(crate) fn run(shell: &Shell, options: &[&str]) -> Result<()> {
-    let samba = samba(options, is_root())?;
+    let has_browser = BROWSER_TOOLS.iter().all(|tool| is_installed(tool.program));
+    let plan = plan(options, is_root(), has_browser)?;
     let mut steps = Steps::default();
-    let result = all(shell, samba, &mut steps);
+    let result = all(shell, plan, &mut steps);
     eprintln!("\n{}", steps.table());
     if steps.total() > BUDGET {
         eprintln!("warning: over the budget of {} minutes", BUDGET.as_secs() / 60);
     }
     result?;
-    match samba {
-        Samba::Run => Ok(()),
-        Samba::Without => {
-            eprintln!("left out, as asked: the suite on a real domain controller (samba)");
-            Ok(())
-        }
-        Samba::NeedsRoot => {
-            bail!(
-                "all that ran passed, but the suite on a real domain controller was left out: \
-                 samba needs root; run as root, or say `--without samba`"
-            )
-        }
+    let suites = [
+        ("samba", plan.samba, "the suite on a real domain controller"),
+        ("browser", plan.browser, "the console in a real browser"),
+    ];
+    for (name, _, what) in suites.iter().filter(|(_, suite, _)| *suite == Suite::Without) {
+        eprintln!("left out, as asked: {what} ({name})");
     }
+    let missing: Vec<&str> =
+        suites.iter().filter(|(_, suite, _)| *suite == Suite::NeedsRoot).map(|(name, ..)| *name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "all that ran passed, but without root these were left out: {}; run as root, or say `--without {}`",
+        missing.join(", "),
+        missing.join(" --without ")
+    )
 }
 
-fn samba(options: &[&str], root: bool) -> Result<Samba> {
-    match (options, root) {
-        ([], true) => Ok(Samba::Run),
-        ([], false) => Ok(Samba::NeedsRoot),
-        (["--without", "samba"], _) => Ok(Samba::Without),
-        _ => bail!("`test` takes `--without samba` or nothing, not `{}`", options.join(" ")),
+/// Samba needs root; the browser needs it where it is not installed yet.
+fn plan(options: &[&str], root: bool, has_browser: bool) -> Result<Plan> {
+    let mut without = Vec::new();
+    for pair in options.chunks(2) {
+        match pair {
+            ["--without", suite @ ("samba" | "browser")] => without.push(*suite),
+            _ => bail!("`test` takes `--without samba`, `--without browser` or nothing, not `{}`", options.join(" ")),
+        }
     }
+    let suite = |name: &str, possible: bool| match possible {
+        _ if without.contains(&name) => Suite::Without,
+        true => Suite::Run,
+        false => Suite::NeedsRoot,
+    };
+    Ok(Plan { samba: suite("samba", root), browser: suite("browser", root || has_browser) })
 }
 
-fn all(shell: &Shell, samba: Samba, steps: &mut Steps) -> Result<()> {
-    steps.take("set-up", || set_up(shell, samba))?;
+fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
+    steps.take("set-up", || set_up(shell, plan))?;
     let offline = shell.with("CARGO_NET_OFFLINE", "true");
     steps.take("build", || offline.cargo(&["build", "--package", "muster", "--locked"]))?;
     quick::steps_of(&offline, steps)?;
-    suites(&offline, samba, steps)?;
+    suites(&offline, plan.samba, steps)?;
+    match plan.browser {
+        Suite::Run => steps.take("browser", || browser::run(&offline))?,
+        Suite::Without | Suite::NeedsRoot => steps.leave_out("browser"),
+    }
+    steps.take("openapi", || openapi::run(&offline))?;
     let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
     steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
     steps.take("gen", || generate::run(&offline, generate::Mode::Check))
 }
 
 /// The full suites, with every server there is. The labs stop at the end of this function, whatever happens.
-fn suites(shell: &Shell, samba: Samba, steps: &mut Steps) -> Result<()> {
+fn suites(shell: &Shell, samba: Suite, steps: &mut Steps) -> Result<()> {
     let postgres = steps.take("lab: postgres", || Lab::start(shell, Kind::Postgres, &[]))?;
     let mut shell = shell.with("MUSTER_TEST_POSTGRES", postgres.fact("url")?);
     let scale = steps.take("lab: directory-scale", || Lab::start(&shell, Kind::DirectoryScale, &[SCALE_USERS]))?;
     shell = shell.with("MUSTER_TEST_SCALE", &scale.folder().to_string_lossy());
     let directory = match samba {
-        Samba::Run => Some(steps.take("lab: directory", || {
+        Suite::Run => Some(steps.take("lab: directory", || {
             let lab = Lab::start(&shell, Kind::Directory, &[])?;
             lab.run(&shell, "populate", &[SAMBA_USERS])?;
             Ok(lab)
         })?),
-        Samba::Without | Samba::NeedsRoot => {
+        Suite::Without | Suite::NeedsRoot => {
             steps.leave_out("lab: directory");
             None
         }
@@ -113,11 +142,15 @@ fn suites(shell: &Shell, samba: Samba, steps: &mut Steps) -> Result<()> {
     steps.take("suites", || shell.cargo(&["test", "--workspace", "--locked"]))
 }
 
-/// Installs what is missing, or says what to install; then fetches the crates, so that the rest runs offline.
-fn set_up(shell: &Shell, samba: Samba) -> Result<()> {
-    let wanted = TOOLS.iter().chain(if samba == Samba::Run { SAMBA_TOOLS } else { &[] });
+/// Installs what is missing, or says what to install; then fetches crates and packages, so that the rest runs offline.
+fn set_up(shell: &Shell, plan: Plan) -> Result<()> {
+    let of = |suite: Suite, tools: &'static [Tool]| if suite == Suite::Run { tools } else { &[] };
+    let wanted = TOOLS.iter().chain(of(plan.samba, SAMBA_TOOLS)).chain(of(plan.browser, BROWSER_TOOLS));
     let missing: Vec<&Tool> = wanted.filter(|tool| !is_installed(tool.program)).collect();
-    let packages = packages(&missing);
+    let mut packages = packages(&missing);
+    if !openapi::has_environments(shell) {
+        packages.push("python3-venv");
+    }
     if packages.is_empty() {
         eprintln!("every tool is installed");
     } else if is_root() {
@@ -129,6 +162,10 @@ fn set_up(shell: &Shell, samba: Samba) -> Result<()> {
     } else {
         bail!("tools are missing: install `{}` as root, or run as root", packages.join(" "));
     }
+    if plan.browser == Suite::Run {
+        browser::set_up(shell)?;
+    }
+    openapi::set_up(shell)?;
     shell.cargo(&["fetch", "--locked", "--quiet"])
 }
 

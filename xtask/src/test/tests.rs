@@ -1,13 +1,22 @@
 use super::*;
 
 #[test]
-fn without_root_samba_is_left_out_only_by_request() {
-    assert_eq!(samba(&[], true).unwrap(), Samba::Run);
-    assert_eq!(samba(&[], false).unwrap(), Samba::NeedsRoot);
-    assert_eq!(samba(&["--without", "samba"], true).unwrap(), Samba::Without);
-    assert_eq!(samba(&["--without", "samba"], false).unwrap(), Samba::Without);
-    let error = samba(&["--without", "postgres"], true).unwrap_err().to_string();
-    assert_eq!(error, "`test` takes `--without samba` or nothing, not `--without postgres`");
+fn what_needs_root_is_left_out_only_by_request() {
+    let told = |options: &[&str], root, has_browser| plan(options, root, has_browser).unwrap();
+    let all = Plan { samba: Suite::Run, browser: Suite::Run };
+    assert_eq!(told(&[], true, false), all);
+    assert_eq!(told(&[], false, true), Plan { samba: Suite::NeedsRoot, ..all });
+    assert_eq!(told(&[], false, false), Plan { samba: Suite::NeedsRoot, browser: Suite::NeedsRoot });
+    for root in [true, false] {
+        assert_eq!(told(&["--without", "samba"], root, true), Plan { samba: Suite::Without, ..all });
+    }
+    let both = ["--without", "browser", "--without", "samba"];
+    assert_eq!(told(&both, true, true), Plan { samba: Suite::Without, browser: Suite::Without });
+    for wrong in [&["--without", "postgres"][..], &["--without"], &["samba"]] {
+        let error = plan(wrong, true, true).unwrap_err().to_string();
+        let expected = "`test` takes `--without samba`, `--without browser` or nothing, not `";
+        assert_eq!(error, format!("{expected}{}`", wrong.join(" ")));
+    }
 }
 
 #[test]
