@@ -37,6 +37,16 @@ pub(crate) const SQLITE_WRITER_CACHE_KIB: u32 = 16 << 10;
 pub(crate) const SQLITE_BUILD_CACHE_KIB: u32 = 8 << 10;
 const SQLITE_READER_CACHE_KIB: u32 = 4 << 10;
 
+/// What PostgreSQL is told of each connection. A process that stops in the middle of a transaction, or whose machine is
+/// gone, holds its locks no longer than a job's lease, and whoever takes its job over can write.
+const POSTGRES_SESSION: [(&str, &str); 5] = [
+    ("idle_in_transaction_session_timeout", "15s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "2"),
+    ("tcp_user_timeout", "20s"),
+];
+
 /// An open store.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -73,6 +83,7 @@ impl Store {
                         "it is not a `postgres://user:password@host/database` URL".into(),
                     ))
                 })?;
+                let options = options.options(POSTGRES_SESSION);
                 Pools::Postgres(PgPoolOptions::new().max_connections(8).connect_with(options).await.map_err(failed)?)
             }
         };
@@ -214,3 +225,6 @@ impl core::ops::Drop for Transaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
