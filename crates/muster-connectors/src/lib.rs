@@ -8,8 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use muster_core::connector::SettingError as OpenError;
-use muster_core::connector::{Area, Connector, ConnectorSpec, Offer, Sections};
+use muster_core::connector::{Area, Connector, ConnectorSpec, Offer, Sections, SettingError};
 use muster_core::model::DataModel;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
@@ -34,9 +33,9 @@ pub struct ConnectorType {
     /// Why its source may refuse the account, each with what to do about it.
     pub refusals: fn() -> Vec<Refusal>,
     /// Opens it with one connector's settings; nothing is sent yet.
-    pub open: fn(&Settings) -> Result<Arc<dyn Connector>, OpenError>,
+    pub open: fn(&Settings) -> Result<Arc<dyn Connector>, SettingError>,
     /// Checks settings that come through a hub; tells where they read.
-    pub check: fn(&Sections) -> Result<Vec<Area>, OpenError>,
+    pub check: fn(&Sections) -> Result<Vec<Area>, SettingError>,
 }
 
 /// Why a source refuses an account, in its words and in ours.
@@ -53,7 +52,7 @@ pub struct Refusal {
 impl ConnectorType {
     /// The text of a stream's default map.
     pub fn default_map(&self, stream: &str) -> Option<&'static str> {
-        self.default_maps.iter().find(|(name, _)| *name == stream).map(|(_, text)| *text)
+        self.offer().default_map(stream)
     }
 
     /// What web and worker are told of it.
@@ -83,22 +82,22 @@ impl std::fmt::Debug for Settings {
 
 impl Settings {
     /// Reads a section; an absent one is empty. A failure names the key it is about.
-    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, OpenError> {
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, SettingError> {
         let remedy = "see `docs/reference` for the keys of this connector type";
         let empty = serde_json::Map::new();
         let keys = match self.sections.get(name) {
             None => &empty,
             Some(serde_json::Value::Object(keys)) => keys,
-            Some(_) => return Err(OpenError::new(name, "it is not a section with keys", remedy)),
+            Some(_) => return Err(SettingError::new(name, "it is not a section with keys", remedy)),
         };
         let mut walk = Walk { keys: keys.iter(), value: None, key: "" };
         T::deserialize(MapAccessDeserializer::new(&mut walk)).map_err(|error| {
             let problem = error.to_string();
             let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
             match missing.unwrap_or(walk.key) {
-                "" => OpenError::new(name, &problem, remedy),
-                key if missing.is_some() => OpenError::new(&format!("{name}.{key}"), "it is missing", remedy),
-                key => OpenError::new(&format!("{name}.{key}"), &problem, remedy),
+                "" => SettingError::new(name, &problem, remedy),
+                key if missing.is_some() => SettingError::new(&format!("{name}.{key}"), "it is missing", remedy),
+                key => SettingError::new(&format!("{name}.{key}"), &problem, remedy),
             }
         })
     }

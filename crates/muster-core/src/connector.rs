@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::link::LinkPage;
 use crate::model::DataModel;
 use crate::record::RecordBatch;
+use crate::secret::Secret;
 
 /// How a run reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -386,6 +387,15 @@ impl SettingError {
 
 /// A connector's settings: section → key → value.
 pub type Sections = serde_json::Map<String, serde_json::Value>;
+
+/// Puts a secret into the settings it was parted from; its field is `section.key`.
+pub fn put_secret(sections: &mut Sections, field: &str, secret: &Secret) {
+    let Some((section, key)) = field.split_once('.') else { return };
+    let section = sections.entry(section).or_insert_with(|| Sections::new().into());
+    if let Some(keys) = section.as_object_mut() {
+        keys.insert(key.to_owned(), secret.reveal().into());
+    }
+}
 
 /// Where a profile reads: a path from the root of what the source holds, outermost first. One that begins another
 /// overlaps it; the empty one is everything.

@@ -106,10 +106,8 @@ impl Context<'_> {
     }
 
     async fn end(&self, result: RunResult, now: Instant, ending: Ending) -> Result<(), EngineError> {
-        let in_full = |state: &&ScopeState| state.ended && state.line.mode == Mode::Full;
-        let read_in_full: Vec<i64> = self.scopes.iter().filter(in_full).map(|state| state.row.id).collect();
         let before_its_time = ending == Ending::BeforeItsTime;
-        let close = RunClose { result, now, notes: &self.run.notes, before_its_time, read_in_full: &read_in_full };
+        let close = RunClose { result, now, notes: &self.run.notes, before_its_time };
         Ok(self.store.end_run(self.claim, close).await?)
     }
 

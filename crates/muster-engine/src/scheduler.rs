@@ -56,16 +56,6 @@ async fn fire(store: &Store, profile: &ProfileRow, now: Instant) -> Result<bool,
     let slot = profile.next_at.unwrap_or(now);
     let uuid = guid_text(&fingerprint(format!("job {} {}", profile.uuid, slot.0).as_bytes())).unwrap_or_default();
     let payload = json!({ "mode": "delta", "slot": slot.to_rfc3339() });
-    let job = NewJob {
-        tenant: profile.tenant,
-        uuid: &uuid,
-        kind: "run",
-        connector: profile.connector,
-        profile: Some(profile.id),
-        payload: &payload,
-        exclusive: Some(format!("run:{}", profile.id)),
-        requested_by: "schedule",
-        now,
-    };
+    let job = NewJob::run_of(profile, &uuid, &payload, "schedule", now);
     store.fire(profile, next_at, Some(&job)).await
 }

@@ -175,62 +175,49 @@ impl Store {
     /// What these assets are members of, direct: pairs of member and owner. A user's primary group (by the last number
     /// of its SID) is among them, as no `member` value says it (MS-ADTS 3.1.1.4.5.22).
     pub async fn owners_of(&self, tenant: i64, members: &[i64]) -> Result<Vec<(i64, i64)>, StoreError> {
-        if members.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut reader = self.reader().await?;
-        let mut conn = reader.conn();
-        let dialect = conn.dialect();
-        let mut found = Vec::new();
-        for sql in [
+        let statements = [
             "SELECT b.id, o.id FROM {source} {join} edge e ON e.member = b.id AND e.kind = 'member' \
              {join} asset o ON o.id = e.owner AND o.tenant = $1 AND o.state = 'present'",
             "SELECT b.id, g.id FROM {source} {join} asset u ON u.id = b.id AND u.tenant = $1 AND u.class = 'user' \
              {join} search_user s ON s.asset_id = u.id AND s.primary_group IS NOT NULL \
              {join} asset g ON g.tenant = $1 AND g.connector = u.connector AND g.class = 'group' AND g.state = 'present' \
              AND g.external_id = substr(u.external_id, 1, length(u.external_id) - length({rid})) || CAST(s.primary_group AS TEXT)",
-        ] {
-            let bulk = Bulk::ids(dialect, members);
-            let (source, params) = bulk.source(dialect, "b", 2);
-            let sql = sql
-                .replace("{source}", &source)
-                .replace("{join}", dialect.bulk_join())
-                .replace("{rid}", dialect.last_number());
-            let mut all = vec![tenant.into()];
-            all.extend(params);
-            for row in conn.fetch("reading memberships", sql, all).await? {
-                found.push((row.int(0)?, row.int(1)?));
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+        ];
+        self.links_of(tenant, members, statements).await
     }
 
     /// The direct members of these groups: pairs of owner and member, those by primary group among them.
     pub async fn members_of(&self, tenant: i64, owners: &[i64]) -> Result<Vec<(i64, i64)>, StoreError> {
-        if owners.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut reader = self.reader().await?;
-        let mut conn = reader.conn();
-        let dialect = conn.dialect();
-        let mut found = Vec::new();
-        for sql in [
+        let statements = [
             "SELECT b.id, m.id FROM {source} {join} edge e ON e.owner = b.id AND e.kind = 'member' \
              {join} asset m ON m.id = e.member AND m.tenant = $1 AND m.state = 'present'",
             "SELECT b.id, u.id FROM {source} {join} asset g ON g.id = b.id AND g.tenant = $1 AND g.class = 'group' \
              {join} search_user s ON s.tenant = $1 AND s.primary_group = CAST({gid} AS BIGINT) \
              {join} asset u ON u.id = s.asset_id AND u.connector = g.connector AND u.state = 'present' \
              AND substr(u.external_id, 1, length(g.external_id) - length({gid})) = substr(g.external_id, 1, length(g.external_id) - length({gid}))",
-        ] {
-            let bulk = Bulk::ids(dialect, owners);
-            let (source, params) = bulk.source(dialect, "b", 2);
-            let group = dialect.last_number().replace("u.external_id", "g.external_id");
-            let sql = sql.replace("{source}", &source).replace("{join}", dialect.bulk_join()).replace("{gid}", &group);
+        ];
+        self.links_of(tenant, owners, statements).await
+    }
+
+    /// The pairs that statements find for these assets, sorted; `{rid}` stands for the last number of a user's SID,
+    /// `{gid}` for that of a group's.
+    async fn links_of(&self, tenant: i64, of: &[i64], statements: [&str; 2]) -> Result<Vec<(i64, i64)>, StoreError> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reader = self.reader().await?;
+        let mut conn = reader.conn();
+        let dialect = conn.dialect();
+        let user = dialect.last_number();
+        let group = user.replace("u.external_id", "g.external_id");
+        let mut found = Vec::new();
+        for statement in statements {
+            let (source, params) = Bulk::ids(dialect, of).source(dialect, "b", 2);
+            let statement = statement.replace("{source}", &source).replace("{join}", dialect.bulk_join());
+            let sql = statement.replace("{rid}", user).replace("{gid}", &group);
             let mut all = vec![tenant.into()];
             all.extend(params);
-            for row in conn.fetch("reading members", sql, all).await? {
+            for row in conn.fetch("reading memberships", sql, all).await? {
                 found.push((row.int(0)?, row.int(1)?));
             }
         }

@@ -1,7 +1,10 @@
 //! Claims on runs and scopes: what keeps two workers from writing one thing (design D10).
 
+use muster_core::clock::Instant;
+use muster_core::run::RunResult;
+
 use crate::sql::Conn;
-use crate::{Store, StoreError};
+use crate::{ConnectorRow, RunClose, Store, StoreError};
 
 /// A worker's claim on a run: whatever moves the run as a whole checks it (design D10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,24 @@ pub struct Fence {
 }
 
 impl Store {
+    /// The run of a job that has not ended.
+    pub async fn open_run_of(&self, job: i64) -> Result<Option<i64>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT id FROM run WHERE job = $1 AND state <> 'ended' ORDER BY id DESC LIMIT 1";
+        let row = reader.conn().fetch_one("finding a job's run", sql, vec![job.into()]).await?;
+        row.map(|row| row.int(0)).transpose()
+    }
+
+    /// Ends a run that nobody goes on with: cancelled, and its scopes are read anew next time.
+    pub async fn abandon_run(&self, connector: &ConnectorRow, run: i64, now: Instant) -> Result<(), StoreError> {
+        let Some(row) = self.run(connector, run).await? else { return Ok(()) };
+        let mut notes = row.notes;
+        notes.push("it was given up before its end".to_owned());
+        let claim = self.claim_run(run, None).await?;
+        let close = RunClose { result: RunResult::Cancelled, now, notes: &notes, before_its_time: true };
+        self.end_run(claim, close).await
+    }
+
     /// Claims a run that was interrupted: from now on whoever had it, and the writers of its scopes, fail.
     pub async fn claim_run(&self, run: i64, job: Option<i64>) -> Result<RunClaim, StoreError> {
         let mut transaction = self.begin().await?;

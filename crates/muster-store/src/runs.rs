@@ -232,13 +232,7 @@ impl Store {
                    WHERE r.run = $1 AND u.tenant = $2 AND u.connector = $3 ORDER BY r.position";
         let params = vec![run.into(), connector.tenant.into(), connector.id.into()];
         let rows = reader.conn().fetch("reading the ledger", sql, params).await?;
-        rows.iter()
-            .map(|row| {
-                let line =
-                    serde_json::from_str(&row.text(8)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                Ok((scope_row(row)?, line, row.int(9)? != 0))
-            })
-            .collect()
+        rows.iter().map(|row| Ok((scope_row(row)?, ledger_line(&row.text(8)?)?, row.int(9)? != 0))).collect()
     }
 
     /// All scopes that a connector ever had.
@@ -329,7 +323,7 @@ impl Store {
                        UNION SELECT scope FROM parked WHERE run = $1)";
             let params = vec![run.into(), SeenKind::Deleted.number().into()];
             conn.execute("forgetting cursors", sql, params).await?;
-            for &scope in end.read_in_full {
+            for scope in read_in_full(&mut conn, run).await? {
                 let sql = "UPDATE scope SET cursor = NULL WHERE id = $1";
                 conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
             }
@@ -362,8 +356,6 @@ pub struct RunClose<'a> {
     pub notes: &'a [String],
     /// Whether it was cancelled or failed before all its phases were through.
     pub before_its_time: bool,
-    /// The scopes that it had read in full by then.
-    pub read_in_full: &'a [i64],
 }
 
 /// What a scope's end moves besides its ledger line.
@@ -399,6 +391,22 @@ pub(crate) async fn save_line(
     )
     .await?;
     Ok(())
+}
+
+/// The scopes that a run has read in full, as its ledger says.
+async fn read_in_full(conn: &mut Conn<'_>, run: i64) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT scope, line FROM run_scope WHERE run = $1 AND ended = 1";
+    let mut scopes = Vec::new();
+    for row in conn.fetch("reading the ledger", sql, vec![run.into()]).await? {
+        if ledger_line(&row.text(1)?)?.mode == Mode::Full {
+            scopes.push(row.int(0)?);
+        }
+    }
+    Ok(scopes)
+}
+
+fn ledger_line(text: &str) -> Result<LedgerLine, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 async fn ensure_scope(

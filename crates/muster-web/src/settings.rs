@@ -7,7 +7,7 @@
 //!
 //! A secret is sealed for the place {tenant's id, connector's public id, `section.key`}.
 
-use muster_core::connector::{Area, Offer, Sections, SettingError};
+use muster_core::connector::{Area, Offer, Sections, SettingError, put_secret};
 use muster_core::seal::Place;
 use muster_core::secret::Secret;
 use muster_store::hub::{ConnectionRow, SealedSecret};
@@ -17,7 +17,7 @@ use crate::error::{Code, Problem};
 use crate::hub::Hub;
 
 /// The sections that belong to a connector; `profile` belongs to its profiles.
-const SECTIONS: [&str; 2] = ["authentication", "endpoints"];
+pub(crate) const SECTIONS: [&str; 2] = ["authentication", "endpoints"];
 
 /// Settings, split.
 #[derive(Debug, Default)]
@@ -120,11 +120,7 @@ pub async fn open(hub: &Hub, connection: &ConnectionRow) -> Result<Vec<(String, 
 pub fn join(open: &Sections, secrets: &[(String, Secret)], parameters: Option<&Value>) -> Sections {
     let mut sections = open.clone();
     for (field, secret) in secrets {
-        let Some((section, key)) = field.split_once('.') else { continue };
-        let section = sections.entry(section).or_insert_with(|| json!({}));
-        if let Some(section) = section.as_object_mut() {
-            section.insert(key.to_owned(), secret.reveal().into());
-        }
+        put_secret(&mut sections, field, secret);
     }
     if let Some(parameters) = parameters {
         sections.insert("profile".to_owned(), parameters.clone());

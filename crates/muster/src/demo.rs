@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     let serving = Serving::start(start).await?;
     let connection = connection(&serving.hub, &lab).await?;
     let profile = profile(&serving.hub, &connection).await?;
-    first_run(&serving.hub, &connection, &profile).await?;
+    first_run(&serving.hub, &profile).await?;
     lab.change(arguments.seed, &ChangeCounts { rename_ou: 1, ..ChangeCounts::default() });
     say_line(json!({ "url": serving.url, "username": "admin", "password": password.reveal() }));
     eprintln!(
@@ -166,20 +166,10 @@ async fn profile(hub: &Hub, connection: &ConnectionRow) -> Result<ProfileRow, Fa
 }
 
 /// Runs the profile once and waits for its end.
-async fn first_run(hub: &Hub, connection: &ConnectionRow, profile: &ProfileRow) -> Result<(), Failure> {
+async fn first_run(hub: &Hub, profile: &ProfileRow) -> Result<(), Failure> {
     let uuid = hub.random.uuid();
     let payload = json!({ "mode": "delta" });
-    let job = NewJob {
-        tenant: FIRST_TENANT,
-        uuid: &uuid,
-        kind: "run",
-        connector: connection.id,
-        profile: Some(profile.id),
-        payload: &payload,
-        exclusive: Some(format!("run:{}", profile.id)),
-        requested_by: "muster demo",
-        now: hub.now(),
-    };
+    let job = NewJob::run_of(profile, &uuid, &payload, "muster demo", hub.now());
     let uuid = match hub.store.enqueue(&job, None).await? {
         Enqueued::Added(_) => uuid,
         Enqueued::Open(open) => open.uuid,

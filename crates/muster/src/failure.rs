@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use muster_connectors::OpenError;
-use muster_core::connector::ConnectorError;
+use muster_core::connector::{ConnectorError, SettingError};
 use muster_engine::EngineError;
 
 /// Everything was read to its end.
@@ -54,8 +53,8 @@ impl Failure {
     }
 }
 
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
         let hint = error.remedy.clone();
         Self::usage(error).with_hint(hint)
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use muster_core::connector::Area;
+use muster_core::connector::{Area, SettingError};
 use muster_core::secret::Secret;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 
 use super::names;
+use crate::Settings;
 use crate::kit::ldap::{ConnectionSettings, Encryption, LDAP_PORT, LDAPS_PORT, Scope, read_certificates};
-use crate::{OpenError, Settings};
 
 /// What to read of each identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -70,7 +70,7 @@ enum OneOrMore {
 
 impl Config {
     /// Reads and checks the settings.
-    pub fn read(settings: &Settings) -> Result<Self, OpenError> {
+    pub fn read(settings: &Settings) -> Result<Self, SettingError> {
         let authentication: Authentication = settings.section("authentication").map_err(with_help)?;
         let profile: Profile = settings.section("profile").map_err(with_help)?;
         let host = check_host(&authentication.host)?;
@@ -120,19 +120,19 @@ impl Config {
 }
 
 /// A key that the form knows is best explained in the form's words.
-fn with_help(error: OpenError) -> OpenError {
+fn with_help(error: SettingError) -> SettingError {
     let known = super::SPEC.fields.iter().find(|field| error.field == format!("{}.{}", field.section, field.key));
     match known {
-        Some(field) => OpenError { remedy: field.help.to_owned(), ..error },
+        Some(field) => SettingError { remedy: field.help.to_owned(), ..error },
         None => error,
     }
 }
 
-fn require(holds: bool, field: &str, problem: &str, remedy: &str) -> Result<(), OpenError> {
-    if holds { Ok(()) } else { Err(OpenError::new(field, problem, remedy)) }
+fn require(holds: bool, field: &str, problem: &str, remedy: &str) -> Result<(), SettingError> {
+    if holds { Ok(()) } else { Err(SettingError::new(field, problem, remedy)) }
 }
 
-fn check_host(host: &str) -> Result<String, OpenError> {
+fn check_host(host: &str) -> Result<String, SettingError> {
     let field = "authentication.host";
     require(!host.contains("]:"), field, "it holds a port", "give the port as `port`")?;
     let bare = host.trim().trim_start_matches('[').trim_end_matches(']');
@@ -168,7 +168,7 @@ fn certificates(
     authentication: &Authentication,
     encryption: Encryption,
     settings: &Settings,
-) -> Result<Vec<CertificateDer<'static>>, OpenError> {
+) -> Result<Vec<CertificateDer<'static>>, SettingError> {
     let field = "authentication.certificate";
     let Some(given) = &authentication.certificate else {
         require(
@@ -184,11 +184,11 @@ fn certificates(
     } else {
         let directory = settings.base_directory.as_ref().ok_or_else(|| {
             let remedy = "give the text of the PEM file, from `-----BEGIN CERTIFICATE-----` on";
-            OpenError::new(field, "it is no PEM text, and a path would be one of the hub's machine", remedy)
+            SettingError::new(field, "it is no PEM text, and a path would be one of the hub's machine", remedy)
         })?;
         let path = directory.join(given);
         std::fs::read(&path).map_err(|error| {
-            OpenError::new(
+            SettingError::new(
                 field,
                 &format!("reading `{}`: {error}", path.display()),
                 "give the path of a PEM or DER file, or PEM text",
@@ -196,7 +196,7 @@ fn certificates(
         })?
     };
     read_certificates(&bytes).map_err(|error| {
-        OpenError::new(
+        SettingError::new(
             field,
             &error.to_string(),
             "export the root certificate of the controller's authority as Base-64 (PEM) or DER",
@@ -204,7 +204,7 @@ fn certificates(
     })
 }
 
-fn bases(given: Option<OneOrMore>, scope: Scope) -> Result<Vec<String>, OpenError> {
+fn bases(given: Option<OneOrMore>, scope: Scope) -> Result<Vec<String>, SettingError> {
     let field = "profile.baseContext";
     let bases = match given {
         None => Vec::new(),

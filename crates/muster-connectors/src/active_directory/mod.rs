@@ -25,12 +25,12 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use muster_core::connector::{
     Area, BatchSink, Connector, ConnectorError, ConnectorSpec, FieldSpec, PermissionSpec, Plan, ReadRequest, ScopeEnd,
-    ScopePlan, Sections, StepSink, Verdict,
+    ScopePlan, Sections, SettingError, StepSink, Verdict,
 };
 use muster_core::model::DataModel;
 
 use crate::kit::ldap::{BindFailure, Filter, ResultCode};
-use crate::{ConnectorType, OpenError, Refusal, Settings};
+use crate::{ConnectorType, Refusal, Settings};
 pub use config::{AssetsChoice, Config};
 use session::Session;
 
@@ -183,7 +183,7 @@ static SPEC: ConnectorSpec = ConnectorSpec {
     ],
 };
 
-fn check_settings(sections: &Sections) -> Result<Vec<Area>, OpenError> {
+fn check_settings(sections: &Sections) -> Result<Vec<Area>, SettingError> {
     let settings = Settings { sections: sections.clone(), base_directory: None };
     Config::read(&settings).map(|config| config::areas(&config))
 }
@@ -202,7 +202,7 @@ fn refusals() -> Vec<Refusal> {
     .collect()
 }
 
-fn open(settings: &Settings) -> Result<Arc<dyn Connector>, OpenError> {
+fn open(settings: &Settings) -> Result<Arc<dyn Connector>, SettingError> {
     let config = Config::read(settings)?;
     Ok(Arc::new(ActiveDirectory { config, run: Mutex::default() }))
 }

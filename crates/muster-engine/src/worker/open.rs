@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_connectors::{ConnectorType, Settings};
-use muster_core::connector::{Connector, Sections};
+use muster_core::connector::{Connector, Sections, put_secret};
 use muster_core::map::{self, TransformMap};
 use muster_core::seal::Place;
 use muster_store::StoreError;
@@ -62,11 +62,7 @@ async fn sections(worker: &Worker, connection: &ConnectionRow) -> Result<Section
             .keyring
             .open(&place, &secret.sealed)
             .map_err(|error| NotOpened::Settings(format!("opening the secret `{}`: {error}", secret.field)))?;
-        let (section, key) = secret.field.split_once('.').unwrap_or(("authentication", &secret.field));
-        let section = sections.entry(section).or_insert_with(|| Value::Object(Sections::new()));
-        if let Value::Object(keys) = section {
-            keys.insert(key.to_owned(), Value::String(opened.reveal().to_owned()));
-        }
+        put_secret(&mut sections, &secret.field, &opened);
     }
     Ok(sections)
 }

@@ -74,13 +74,7 @@ async fn an_old_claim_writes_nothing() {
 }
 
 fn ended(bench: &Bench) -> RunClose<'static> {
-    RunClose {
-        result: RunResult::Cancelled,
-        now: bench.clock_now(),
-        notes: &[],
-        before_its_time: true,
-        read_in_full: &[],
-    }
+    RunClose { result: RunResult::Cancelled, now: bench.clock_now(), notes: &[], before_its_time: true }
 }
 
 #[tokio::test]

@@ -133,6 +133,24 @@ impl Hub {
         self.job(uuid).await
     }
 
+    /// Removes the connector; its assets are the job's to retire.
+    async fn remove(&self, uuid: &str) {
+        let payload = json!({});
+        let retiring = NewJob {
+            tenant: self.connection.tenant,
+            uuid,
+            kind: "remove",
+            connector: self.connection.id,
+            profile: None,
+            payload: &payload,
+            exclusive: None,
+            requested_by: "admin",
+            now: self.clock.now(),
+        };
+        let audit = audit(self.connection.tenant);
+        self.store.remove_connection(&self.connection, &retiring, &audit).await.unwrap().unwrap();
+    }
+
     async fn job(&self, uuid: &str) -> JobRow {
         self.store.job(self.connection.tenant, uuid).await.unwrap().unwrap()
     }
@@ -285,20 +303,7 @@ async fn a_removed_connector_takes_its_assets_along() {
         hub.ask("run", "j-1").await;
         hub.worker.drain().await.unwrap();
         assert!(hub.users().await > 0);
-        let payload = json!({});
-        let retiring = NewJob {
-            tenant: hub.connection.tenant,
-            uuid: "j-2",
-            kind: "remove",
-            connector: hub.connection.id,
-            profile: None,
-            payload: &payload,
-            exclusive: None,
-            requested_by: "admin",
-            now: hub.clock.now(),
-        };
-        let removed = hub.store.remove_connection(&hub.connection, &retiring, &audit(hub.connection.tenant)).await;
-        removed.unwrap().unwrap();
+        hub.remove("j-2").await;
         hub.worker.drain().await.unwrap();
         assert_eq!(hub.job("j-2").await.result.as_deref(), Some("complete"));
         for stream in ["users", "groups", "containers"] {
@@ -376,20 +381,7 @@ async fn a_run_whose_job_is_over_is_not_gone_on_with() {
         assert_eq!(results, [Some(RunResult::Complete), Some(RunResult::Cancelled)]);
         assert_eq!(runs[0].as_of, hub.clock.now(), "the new one sees its own time");
         // A removed connector begins nothing more.
-        let payload = json!({});
-        let removing = NewJob {
-            tenant: hub.connection.tenant,
-            uuid: "j-2",
-            kind: "remove",
-            connector: hub.connection.id,
-            profile: None,
-            payload: &payload,
-            exclusive: None,
-            requested_by: "admin",
-            now: hub.clock.now(),
-        };
-        let removed = hub.store.remove_connection(&hub.connection, &removing, &audit(hub.connection.tenant)).await;
-        removed.unwrap().unwrap();
+        hub.remove("j-2").await;
         let begun = hub.store.begin_run(&hub.row(), &left).await;
         assert!(matches!(begun, Err(muster_store::StoreError::Fenced(_))), "{begun:?}");
     })

@@ -120,7 +120,8 @@ impl Store {
         rows.iter().map(row).collect()
     }
 
-    /// Changes role, password or activity of an account; all its sessions end. The last active manager stays one.
+    /// Changes role, password or activity of an account; all its sessions end, and those of the clients that
+    /// stand for it. The last active manager stays one.
     pub async fn change_account(&self, account: &AccountRow, now: Instant, audit: &AuditLine) -> Changed<()> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
@@ -144,7 +145,8 @@ impl Store {
             transaction.rollback().await;
             return Ok(Err(Refusal::Busy));
         }
-        let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND subject = $2 AND ended_at IS NULL";
+        let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND ended_at IS NULL AND (subject = $2 \
+                   OR kind = 'client' AND subject IN (SELECT uuid FROM client WHERE tenant = $1 AND account = $2))";
         conn.execute("ending sessions", sql, params![account.tenant, account.uuid.clone(), now.0]).await?;
         note(&mut conn, audit).await?;
         transaction.commit().await?;

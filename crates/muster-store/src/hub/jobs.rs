@@ -4,7 +4,7 @@ use muster_core::clock::Instant;
 use serde_json::Value;
 
 use super::audit::note;
-use super::{AuditLine, value};
+use super::{AuditLine, ProfileRow, value};
 use crate::dialect::Dialect;
 use crate::runs::{json, next_id};
 use crate::sql::{Conn, Row};
@@ -31,6 +31,29 @@ pub struct NewJob<'a> {
     pub requested_by: &'a str,
     /// When it was asked for.
     pub now: Instant,
+}
+
+impl<'a> NewJob<'a> {
+    /// A run of a profile. One is open at a time, whoever asks: a profile never overlaps itself.
+    pub fn run_of(
+        profile: &ProfileRow,
+        uuid: &'a str,
+        payload: &'a Value,
+        requested_by: &'a str,
+        now: Instant,
+    ) -> Self {
+        Self {
+            tenant: profile.tenant,
+            uuid,
+            kind: "run",
+            connector: profile.connector,
+            profile: Some(profile.id),
+            payload,
+            exclusive: Some(format!("run:{}", profile.id)),
+            requested_by,
+            now,
+        }
+    }
 }
 
 /// A job.

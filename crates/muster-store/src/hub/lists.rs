@@ -123,15 +123,6 @@ impl Store {
             .collect()
     }
 
-    /// Ends the sessions of the clients that stand for an account: it was changed.
-    pub async fn end_sessions_for(&self, tenant: i64, account: &str, now: Instant) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND kind = 'client' AND ended_at IS NULL \
-                   AND subject IN (SELECT uuid FROM client WHERE tenant = $1 AND account = $2)";
-        writer.conn().execute("ending sessions", sql, params![tenant, account, now.0]).await?;
-        Ok(())
-    }
-
     /// What the source calls the members of a group that are no assets here.
     pub async fn unresolved_members(&self, tenant: i64, owner: i64, limit: i64) -> Result<Vec<String>, StoreError> {
         let mut reader = self.reader().await?;

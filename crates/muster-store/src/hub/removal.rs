@@ -1,12 +1,10 @@
-//! What becomes of a removed connector's assets, and of a run whose worker is silent.
+//! What becomes of a removed connector's assets.
 
 use muster_core::asset::GoneCause;
 use muster_core::clock::Instant;
-use muster_core::connector::Mode;
-use muster_core::run::RunResult;
 
 use crate::retire::state_history;
-use crate::{ConnectorRow, RunClose, Store, StoreError};
+use crate::{Store, StoreError};
 
 impl Store {
     /// Marks some assets of a removed connector gone: (tenant, connector). Gives how many; 0 when none is left.
@@ -30,27 +28,5 @@ impl Store {
         state_history(&mut conn, (0, now), &ids, "present").await?;
         transaction.commit().await?;
         Ok(ids.len())
-    }
-
-    /// The run of a job that has not ended.
-    pub async fn open_run_of(&self, job: i64) -> Result<Option<i64>, StoreError> {
-        let mut reader = self.reader().await?;
-        let sql = "SELECT id FROM run WHERE job = $1 AND state <> 'ended' ORDER BY id DESC LIMIT 1";
-        let row = reader.conn().fetch_one("finding a job's run", sql, params![job]).await?;
-        row.map(|row| row.int(0)).transpose()
-    }
-
-    /// Ends a run that nobody goes on with: cancelled, and its scopes are read anew next time.
-    pub async fn abandon_run(&self, connector: &ConnectorRow, run: i64, now: Instant) -> Result<(), StoreError> {
-        let Some(row) = self.run(connector, run).await? else { return Ok(()) };
-        let scopes = self.run_scopes(connector, run).await?;
-        let in_full = scopes.iter().filter(|(_, line, ended)| *ended && line.mode == Mode::Full);
-        let read_in_full: Vec<i64> = in_full.map(|(scope, _, _)| scope.id).collect();
-        let mut notes = row.notes;
-        notes.push("it was given up before its end".to_owned());
-        let claim = self.claim_run(run, None).await?;
-        let result = RunResult::Cancelled;
-        let close = RunClose { result, now, notes: &notes, before_its_time: true, read_in_full: &read_in_full };
-        self.end_run(claim, close).await
     }
 }

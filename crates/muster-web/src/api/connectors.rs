@@ -244,7 +244,7 @@ fn stays(
     after: &serde_json::Map<String, Value>,
     (kept, given): (&Fields, &Fields),
 ) -> Result<(), Problem> {
-    let moved = ["authentication", "endpoints"].iter().any(|section| {
+    let moved = settings::SECTIONS.iter().any(|section| {
         let (before, after) = (before.get(section), after.get(*section));
         before.and_then(Value::as_object).filter(|keys| !keys.is_empty())
             != after.and_then(Value::as_object).filter(|keys| !keys.is_empty())
@@ -276,7 +276,7 @@ async fn delete(
 /// Removes a connector, whoever asks: REST or console. Gives the job that retires what it brought.
 pub(crate) async fn remove((hub, who): (&Hub, &Principal), row: &ConnectionRow) -> Result<JobRow, Problem> {
     let (uuid, payload) = (hub.random.uuid(), json!({}));
-    let job = new_job((hub, who), (&uuid, "remove"), row.id, &payload, format!("remove:{}", row.id));
+    let job = new_job((hub, who), (&uuid, "remove"), row.id, &payload);
     let audit = who.audit(hub, "connector.delete", ("connector", &row.uuid), json!({ "name": row.name }));
     hub.store.remove_connection(row, &job, &audit).await??;
     jobs::find(hub, who.tenant, &uuid).await
@@ -303,18 +303,17 @@ pub(crate) async fn ask_check(
     row: &ConnectionRow,
 ) -> Result<(StatusCode, JobRow), Problem> {
     let (uuid, payload) = (hub.random.uuid(), json!({}));
-    let job = new_job((hub, who), (&uuid, "check"), row.id, &payload, format!("check:{}", row.id));
+    let job = new_job((hub, who), (&uuid, "check"), row.id, &payload);
     let audit = who.audit(hub, "connector.test", ("connector", &row.uuid), json!({}));
     jobs::enqueue((hub, who), &job, &audit).await
 }
 
-/// Work about a connector: (public id, kind), what it needs to know, what it excludes.
-pub(crate) fn new_job<'a>(
+/// Work about a connector: (public id, kind), what it needs to know. One of a kind is open at a time.
+fn new_job<'a>(
     (hub, who): (&Hub, &'a Principal),
     (uuid, kind): (&'a str, &'a str),
     connector: i64,
     payload: &'a Value,
-    exclusive: String,
 ) -> NewJob<'a> {
     NewJob {
         tenant: who.tenant,
@@ -323,7 +322,7 @@ pub(crate) fn new_job<'a>(
         connector,
         profile: None,
         payload,
-        exclusive: Some(exclusive),
+        exclusive: Some(format!("{kind}:{connector}")),
         requested_by: &who.name,
         now: hub.now(),
     }

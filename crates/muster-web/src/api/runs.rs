@@ -84,8 +84,7 @@ async fn enqueue(
         return Err(Problem::new(Code::Inactive).remedy("make the profile active first"));
     }
     let uuid = hub.random.uuid();
-    let job = connectors::new_job((hub, who), (&uuid, "run"), connector.id, payload, format!("run:{}", profile.id));
-    let job = NewJob { profile: Some(profile.id), ..job };
+    let job = NewJob::run_of(profile, &uuid, payload, &who.name, hub.now());
     let audit = who.audit(hub, "profile.run", ("profile", &profile.uuid), payload.clone());
     jobs::enqueue((hub, who), &job, &audit).await
 }

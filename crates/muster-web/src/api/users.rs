@@ -165,10 +165,7 @@ pub(crate) async fn change((hub, who): (&Hub, &Principal), id: &str, given: User
     let detail = json!({ "username": row.username, "role": row.role, "active": row.active, "password": with_password });
     let audit = who.audit(hub, "user.update", ("user", &row.uuid), detail);
     match hub.store.change_account(&row, hub.now(), &audit).await? {
-        Ok(()) => {
-            hub.store.end_sessions_for(who.tenant, &row.uuid, hub.now()).await?;
-            Ok(row)
-        }
+        Ok(()) => Ok(row),
         Err(Refusal::Busy) => Err(Problem::new(Code::LastManager)),
         Err(refusal) => Err(refusal.into()),
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use muster_lab::directory::{DirectoryOptions, start};
 
 use crate::command::Installation;
+use crate::simulated::settings;
 
 /// How many kills must strike: 100, or what `MUSTER_KILLS` says.
 fn kills_wanted() -> u32 {
@@ -45,13 +46,7 @@ async fn a_hundred_kills_leave_the_same_truth() {
     let options = DirectoryOptions { users: 800, staff: Some(800), seed: 3, ..DirectoryOptions::default() };
     let running = start(options).await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let banner = running.banner();
-    let settings = format!(
-        "type = \"active_directory\"\nname = \"lab\"\n[authentication]\nhost = \"127.0.0.1\"\nport = {}\nprotocol = \"ldap\"\nbindDn = '{}'\npassword = '{}'\n",
-        running.ldap_address().port(),
-        banner["bindDn"].as_str().unwrap(),
-        banner["password"].as_str().unwrap(),
-    );
+    let settings = settings(&running, false);
     tokio::task::block_in_place(|| {
         let reference = Installation::new(&scratch.path().join("reference"), &settings);
         let begun = Instant::now();

@@ -10,6 +10,7 @@ use sqlx::{Connection as _, Executor as _};
 use crate::command::Installation;
 use crate::hub::{Hub, Place, digest, until};
 use crate::lab::{Lab, TURN};
+use crate::simulated::settings;
 
 fn authentication(lab: &RunningDirectory) -> Json {
     let banner = lab.banner();
@@ -17,16 +18,6 @@ fn authentication(lab: &RunningDirectory) -> Json {
         "host": "127.0.0.1", "port": lab.ldap_address().port(), "protocol": "ldap",
         "bindDn": banner["bindDn"], "password": banner["password"],
     })
-}
-
-fn settings(lab: &RunningDirectory) -> String {
-    let of = authentication(lab);
-    format!(
-        "type = \"active_directory\"\nname = \"lab\"\n[authentication]\nhost = \"127.0.0.1\"\nport = {}\nprotocol = \"ldap\"\nbindDn = '{}'\npassword = '{}'\n",
-        of["port"],
-        of["bindDn"].as_str().unwrap(),
-        of["password"].as_str().unwrap(),
-    )
 }
 
 async fn lab(users: u64) -> RunningDirectory {
@@ -76,7 +67,7 @@ async fn a_hub_killed_a_hundred_times_loses_no_run() {
     let kills = std::env::var("MUSTER_KILLS").map_or(100_u64, |wanted| wanted.parse().unwrap());
     let lab = lab(600).await;
     let scratch = tempfile::tempdir().unwrap();
-    let reference = Installation::new(&scratch.path().join("reference"), &settings(&lab));
+    let reference = Installation::new(&scratch.path().join("reference"), &settings(&lab, false));
     tokio::task::block_in_place(|| {
         let data = scratch.path().join("hub");
         let place = Place::Directory(data.clone());

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn read(authentication: &Value, profile: &Value) -> Result<Config, OpenError> {
+fn read(authentication: &Value, profile: &Value) -> Result<Config, SettingError> {
     let mut base = json!({ "host": "dc1.muster.test", "bindDn": "svc@muster.test", "password": "canary-5e" });
     let (Value::Object(base), Value::Object(changes)) = (&mut base, authentication) else { panic!("not objects") };
     for (key, value) in changes {
