@@ -1,3 +1,4 @@
 //! What connectors share: how they talk to sources. Connector code itself neither opens sockets nor logs bodies.
 
+pub mod http;
 pub mod ldap;
