@@ -14,6 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
 
 pub mod active_directory;
+mod azure_api_management;
 pub mod kit;
 #[cfg(test)]
 mod testkit;

@@ -1,0 +1,212 @@
+//! Calls of Azure's: sign-in, lists page by page, single resources.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_core::connector::{ConnectorError, ErrorKind, Traffic};
+use muster_core::secret::Secret;
+use reqwest::Url;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::arm::{self, Page, TokenAnswer};
+use super::config::{Config, Storage, TokenVersion};
+use crate::kit::http::{Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Wanted};
+
+/// Reads of one principal in one subscription, or in the tenant: Azure's token bucket since 2024.
+const READS: Rate = Rate { burst: 250, per_second: 25.0 };
+/// A token is renewed so long before its end.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// More pages than any tenant has: a list that goes on beyond is no list.
+const MOST_PAGES: usize = 10_000;
+
+/// A list that was read to its end.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    pub(super) items: Vec<serde_json::Value>,
+    /// What the source itself counts, where it does: the first page's word and the last page's.
+    pub(super) counted: Option<(u64, u64)>,
+    /// Why it did not come to its end.
+    pub(super) open: Option<String>,
+}
+
+/// Azure, as one connector may ask it.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    config: Arc<Config>,
+    http: Http,
+    token: Arc<Mutex<Option<Token>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    bearer: Bearer,
+    until: Instant,
+}
+
+impl Client {
+    pub(super) fn new(config: Arc<Config>) -> Result<Self, ConnectorError> {
+        let hosts = Hosts::default().with(&config.login).with(&config.management);
+        let hosts = match &config.storage {
+            Storage::Below(domain) => hosts.with_below(domain),
+            Storage::At(base) => hosts.with(base),
+        };
+        let http = Http::new(hosts, Limits::default(), Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
+        Ok(Self { config, http, token: Arc::default() })
+    }
+
+    /// The same client with an account of its own.
+    pub(super) fn metered(&self) -> Self {
+        Self { http: self.http.metered(), ..self.clone() }
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.http.traffic()
+    }
+
+    /// Signs in, unless a token is at hand that lasts.
+    pub(super) async fn sign_in(&self, wanted: Wanted<'_>) -> Result<Bearer, ConnectorError> {
+        let mut kept = self.token.lock().await;
+        if let Some(token) = kept.as_ref().filter(|token| token.until > Instant::now()) {
+            return Ok(token.bearer.clone());
+        }
+        let config = &self.config;
+        let operation = "signing in";
+        let path = match config.token_version {
+            TokenVersion::V1 => format!("{}/oauth2/token", config.tenant),
+            TokenVersion::V2 => format!("{}/oauth2/v2.0/token", config.tenant),
+        };
+        let asked = match config.token_version {
+            TokenVersion::V1 => ("resource", config.audience.clone()),
+            TokenVersion::V2 => ("scope", format!("{}.default", config.audience)),
+        };
+        let form = vec![
+            ("grant_type", Secret::new("client_credentials".to_owned())),
+            ("client_id", Secret::new(config.client_id.clone())),
+            ("client_secret", config.client_secret.clone()),
+            (asked.0, Secret::new(asked.1)),
+        ];
+        let call = Call {
+            method: reqwest::Method::POST,
+            body: Some(Body::Form(form)),
+            ..Call::get(operation, join(&config.login, &path)?)
+        };
+        let answer = self.http.send(&call, wanted).await?;
+        if !answer.status.is_success() {
+            return Err(arm::sign_in_refused(operation, &answer));
+        }
+        let token: TokenAnswer = answer.json(operation)?;
+        let lasts = Duration::from_secs(token.lasts().unwrap_or(0)).saturating_sub(RENEW_BEFORE);
+        let origin = Origin::of(&config.management)
+            .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.management` has no host"))?;
+        let bearer = Bearer { origin, token: token.access_token };
+        *kept = Some(Token { bearer: bearer.clone(), until: Instant::now() + lasts });
+        Ok(bearer)
+    }
+
+    /// Asks ARM; on 401 signs in again, once.
+    pub(super) async fn get(
+        &self,
+        operation: &str,
+        (url, holder): (Url, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<Answer, ConnectorError> {
+        let mut renewed = false;
+        loop {
+            let bearer = self.sign_in(wanted).await?;
+            let host = url.host_str().unwrap_or_default().to_owned();
+            let principal = format!("{}/{}", self.config.tenant, self.config.client_id);
+            let bucket = Bucket { principal, host, holder: holder.to_ascii_lowercase(), kind: "reads" };
+            let call = Call {
+                bucket: Some((bucket, READS)),
+                bearer: Some(bearer.clone()),
+                ..Call::get(operation, url.clone())
+            };
+            let answer = self.http.send(&call, wanted).await?;
+            if answer.status.as_u16() != 401 || renewed {
+                return Ok(answer);
+            }
+            renewed = true;
+            let mut kept = self.token.lock().await;
+            if kept.as_ref().is_some_and(|token| token.bearer.token.reveal() == bearer.token.reveal()) {
+                *kept = None;
+            }
+        }
+    }
+
+    /// Reads a list to its last page. A page that leads to another host, in a circle or on without end leaves it open.
+    pub(super) async fn list(
+        &self,
+        operation: &str,
+        (first, holder): (Url, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<List, ConnectorError> {
+        let (mut list, mut seen, mut next) = (List::default(), HashSet::new(), first);
+        loop {
+            if !seen.insert(next.to_string()) {
+                list.open = Some(format!("{operation}: a page leads back to an earlier one"));
+                return Ok(list);
+            }
+            let answer = self.get(operation, (next.clone(), holder), wanted).await?;
+            if !answer.status.is_success() {
+                return Err(arm::refused(operation, &answer));
+            }
+            let page: Page = answer.json(operation)?;
+            if let Some(count) = page.count {
+                list.counted = Some((list.counted.map_or(count, |(first, _)| first), count));
+            }
+            list.items.extend(page.value);
+            let Some(link) = page.next.filter(|link| !link.is_empty()) else { return Ok(list) };
+            next = Url::parse(&link).map_err(|_| {
+                ConnectorError::new(ErrorKind::Protocol, operation, "the link to the next page is no URL")
+            })?;
+            if Origin::of(&next) != Origin::of(&self.config.management) {
+                let host = Origin::of(&next).map_or_else(|| "nowhere".to_owned(), |origin| origin.to_string());
+                list.open = Some(format!("{operation}: the next page lies on `{host}`, where the token must not go"));
+                return Ok(list);
+            }
+            if seen.len() >= MOST_PAGES {
+                list.open = Some(format!("{operation}: more than {MOST_PAGES} pages"));
+                return Ok(list);
+            }
+        }
+    }
+
+    /// The subscriptions that the app may see.
+    pub(super) async fn subscriptions(&self, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
+        let url = self.at("subscriptions", &self.config.subscriptions_version)?;
+        self.list("listing subscriptions", (url, "tenant"), wanted).await
+    }
+
+    /// The API Management services of a subscription.
+    pub(super) async fn services(&self, subscription: &str, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
+        let path = format!("subscriptions/{subscription}/providers/Microsoft.ApiManagement/service");
+        let url = self.at(&path, &self.config.service_version)?;
+        self.list(&format!("listing API Management services of `{subscription}`"), (url, subscription), wanted).await
+    }
+
+    /// The APIs of a service, by its ARM id.
+    pub(super) async fn apis(
+        &self,
+        (service, subscription): (&str, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<List, ConnectorError> {
+        let path = format!("{}/apis", service.trim_start_matches('/'));
+        let url = self.at(&path, &self.config.service_version)?;
+        self.list(&format!("listing APIs of `{service}`"), (url, subscription), wanted).await
+    }
+
+    fn at(&self, path: &str, version: &str) -> Result<Url, ConnectorError> {
+        let mut url = join(&self.config.management, path)?;
+        url.query_pairs_mut().append_pair("api-version", version);
+        Ok(url)
+    }
+}
+
+fn join(base: &Url, path: &str) -> Result<Url, ConnectorError> {
+    // A path of the source's must not become a host or climb out of the base.
+    base.join(path).ok().filter(|url| Origin::of(url) == Origin::of(base)).ok_or_else(|| {
+        ConnectorError::new(ErrorKind::Protocol, "composing a URL", format!("`{path}` is no path below the endpoint"))
+    })
+}
