@@ -344,3 +344,29 @@ proptest! {
         prop_assert_eq!(as_json.notes, as_yaml.notes);
     }
 }
+
+/// What Azure API Management really exports, where the folder of shared facts is beside the checkout.
+#[test]
+fn azures_exports_are_read() {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
+    let shared = std::env::var_os("MUSTER_SHARED").map_or_else(|| beside.into(), std::path::PathBuf::from);
+    let folder = shared.join("labs/azure/exports");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no exports in `{}`; set MUSTER_SHARED", folder.display());
+        return;
+    }
+    let read = |name: &str| read(&std::fs::read(folder.join(name)).unwrap(), &Limits::default());
+    let graph = read("Azure Resource Graph.json").unwrap();
+    assert_eq!((graph.format, graph.servers[0].url.as_str()), (Format::Swagger, "https://management.azure.com"));
+    assert_eq!(endpoints(&graph)[0], "POST /providers/Microsoft.ResourceGraph/resources");
+    assert_eq!(graph.endpoints[0].security[0][0].scheme, "azure_auth");
+    let basic = read("basic-api.yaml").unwrap();
+    assert_eq!(
+        (endpoints(&basic), basic.api_version.as_deref()),
+        (vec!["GET /items".into(), "POST /items".into()], Some("1.0"))
+    );
+    let versioned = read("versioned api v2.json").unwrap().identity();
+    assert_eq!(versioned.server_paths.into_iter().collect::<Vec<_>>(), ["/versioned-api/v2"]);
+    let wadl = read("wadl-api.xml").unwrap_err();
+    assert!(matches!(wadl, DefinitionError::NotADefinition { seen: Seen::Wadl }), "{wadl}");
+}
