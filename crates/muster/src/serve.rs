@@ -15,8 +15,8 @@ use muster_core::secret::Secret;
 use muster_engine::scheduler;
 use muster_engine::worker::Worker;
 use muster_store::{Location, Store};
-use muster_web::auth::{First, ensure_administrator};
-use muster_web::{Hub, Random, Settings};
+use muster_web::auth::ensure_administrator;
+use muster_web::{Hub, Problem, Random, Settings};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
@@ -71,8 +71,8 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
     };
     let start = Start {
         listen: arguments.listen,
-        data: arguments.data.as_deref(),
-        database: arguments.database.as_ref(),
+        data: arguments.place.data.as_deref(),
+        database: arguments.place.database.as_ref(),
         tls,
         workers: arguments.workers,
         password: None,
@@ -129,20 +129,9 @@ impl Serving {
         let surroundings = (Arc::clone(&keyring), Arc::clone(&clock));
         let hub = Hub::new((store.clone(), offers), surroundings.0, surroundings.1, Random::of_the_system(), settings);
         let hub = Arc::new(hub);
-        let of_environment =
-            || std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new);
-        let given = start.password.clone().or_else(of_environment);
-        let first = ensure_administrator(&hub, given).await.map_err(|problem| {
-            Failure::usage(anyhow!(
-                "making the first administrator: {}",
-                problem.detail.as_deref().unwrap_or("it cannot be made")
-            ))
-            .with_hint(format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator"))
-        })?;
-        let password = match first {
-            First::MadeWith(password) => Some(password),
-            First::Present | First::Made => None,
-        };
+        let given = start.password.clone().or_else(given_password);
+        let first = ensure_administrator(&hub, given).await;
+        let password = first.map_err(|problem| not_made("making the first administrator", problem))?.password();
         let handle = Handle::new();
         let router = metrics::around(muster_web::router(Arc::clone(&hub)), &store)?;
         let (url, serving) = listen(&start, router, &handle).await?;
@@ -168,6 +157,23 @@ impl Serving {
             let _ = task.await;
         }
         self.hub.store.close().await;
+    }
+}
+
+/// The first administrator's password, where the environment gives it.
+pub(crate) fn given_password() -> Option<Secret> {
+    std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new)
+}
+
+/// Why there is no administrator: the password's fault, or the store's.
+pub(crate) fn not_made(doing: &'static str, problem: Problem) -> Failure {
+    match problem.cause {
+        Some(cause) => Failure::failed(anyhow::Error::new(cause).context(doing)),
+        None => {
+            let why = problem.detail.unwrap_or_else(|| problem.code.title().to_owned());
+            let of_password = || format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator");
+            Failure::usage(anyhow!("{doing}: {why}")).with_hint(problem.remedy.unwrap_or_else(of_password))
+        }
     }
 }
 

@@ -16,4 +16,5 @@ mod samba;
 mod secrets;
 mod serving;
 mod simulated;
+mod tenants;
 mod usage;
