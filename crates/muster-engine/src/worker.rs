@@ -95,7 +95,8 @@ impl Worker {
         let mut poll = tokio::time::interval(POLL);
         while !*stop.borrow() {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            match self.claim().await {
+            let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim().await };
+            match claimed {
                 Ok(Some((job, claim))) => {
                     let worker = self.clone();
                     let stop = stop.clone();
@@ -149,7 +150,7 @@ impl Worker {
         } else {
             let cancel = Arc::new(AtomicBool::new(false));
             let task = tokio::spawn(work::work(self.clone(), job.clone(), Arc::clone(&teller), Arc::clone(&cancel)));
-            self.watch(&job, &claim, (UnderWay { task, cancel }, stop)).await
+            self.watch(&job, &claim, (UnderWay { task, cancel }, stop.clone())).await
         };
         let ended = match done {
             Ok(Some(outcome)) => self.end(&job, &claim, outcome, &teller).await,
@@ -162,7 +163,7 @@ impl Worker {
             Err(StoreError::Fenced(why)) => tracing::warn!(job = job.uuid, why, "let go of a job"),
             Err(error) => {
                 tracing::error!(job = job.uuid, error = &error as &dyn std::error::Error, "doing a job");
-                self.put_off(&job, &claim).await;
+                self.put_off(&job, &claim, stop).await;
             }
         }
     }
@@ -177,23 +178,33 @@ impl Worker {
         Ok(Outcome::failed(format!("given up after {lost} attempts: {words}")))
     }
 
-    /// A job that the store failed is tried again later, each time later; in the end it fails.
-    async fn put_off(&self, job: &JobRow, claim: &JobClaim) {
-        let now = self.clock.now();
-        let done = if job.attempt >= ATTEMPTS {
-            let message = "the hub's store failed each time; the hub's log says why";
-            let end = JobEnd { result: "failed", message: Some(message), now };
-            match work::close_run(self, job).await {
-                Ok(()) => self.store.end_job(claim, end).await,
-                Err(error) => Err(error),
+    /// A job that the store failed is tried again later, each time later; in the end it fails. Where the store cannot even
+    /// note that, the job waits here until it can: nobody else takes it from a hub that lives.
+    async fn put_off(&self, job: &JobRow, claim: &JobClaim, mut stop: watch::Receiver<bool>) {
+        let mut delay = job.attempt * LEASE;
+        loop {
+            match self.try_putting_off(job, claim, delay).await {
+                Ok(()) | Err(StoreError::Fenced(_)) => return,
+                Err(error) => {
+                    tracing::debug!(job = job.uuid, error = &error as &dyn std::error::Error, "putting off a job");
+                }
             }
-        } else {
-            self.store.postpone_job(claim, now, job.attempt * LEASE).await
-        };
-        // A store that cannot even note that: the lease runs out, and the job is claimed again.
-        if let Err(error) = done {
-            tracing::warn!(job = job.uuid, error = &error as &dyn std::error::Error, "putting off a job");
+            delay = 0;
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
         }
+    }
+
+    async fn try_putting_off(&self, job: &JobRow, claim: &JobClaim, delay: i64) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if job.attempt < ATTEMPTS {
+            return self.store.postpone_job(claim, now, delay).await;
+        }
+        work::close_run(self, job).await?;
+        let message = "the hub's store failed each time; the hub's log says why";
+        self.store.end_job(claim, JobEnd { result: "failed", message: Some(message), now }).await
     }
 
     async fn end(&self, job: &JobRow, claim: &JobClaim, outcome: Outcome, teller: &Teller) -> Result<(), StoreError> {

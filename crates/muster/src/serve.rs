@@ -32,6 +32,8 @@ use crate::{keys, metrics};
 const PASSWORD_VARIABLE: &str = "MUSTER_ADMIN_PASSWORD";
 /// How often the scheduler looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often a full disk is looked at, in microseconds.
+const LOOK_FOR_SPACE: i64 = 2_000_000;
 /// How long requests under way may take when the hub ends.
 const GRACE: Duration = Duration::from_secs(3);
 /// Events older than this go.
@@ -265,13 +267,19 @@ async fn purge(store: &Store, before: Instant) {
 async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut purged = Instant(0);
+    let (mut purged, mut looked) = (Instant(0), Instant(0));
     loop {
         tokio::select! {
             _ = look.tick() => {}
             _ = stop.changed() => return,
         }
         let now = clock.now();
+        if store.is_read_only() {
+            if now.0 - looked.0 > LOOK_FOR_SPACE && !store.look_for_space().await {
+                looked = clock.now();
+            }
+            continue;
+        }
         if let Err(error) = scheduler::tick(&store, now).await {
             tracing::error!(error = &error as &dyn std::error::Error, "looking for what is due");
         }

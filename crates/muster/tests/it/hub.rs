@@ -78,7 +78,12 @@ pub(crate) struct Hub {
 impl Hub {
     /// Starts a hub at a free port and signs in.
     pub(crate) fn start(place: &Place) -> Self {
-        let mut hub = Self::serve(place);
+        Self::start_telling(place, Stdio::null())
+    }
+
+    /// The same; what it logs goes there.
+    pub(crate) fn start_telling(place: &Place, log: Stdio) -> Self {
+        let mut hub = Self::serve(place, log);
         hub.sign_in("admin", PASSWORD);
         hub
     }
@@ -96,18 +101,18 @@ impl Hub {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let token = std::mem::take(&mut self.token);
-        *self = Self::serve(place);
+        *self = Self::serve(place, Stdio::null());
         self.token = token;
     }
 
-    fn serve(place: &Place) -> Self {
+    fn serve(place: &Place, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).env("MUSTER_ADMIN_PASSWORD", PASSWORD);
         match place {
             Place::Directory(directory) => command.arg("--data").arg(directory),
             Place::Database(url) => command.args(["--database", url]).env("MUSTER_SECRET_KEY", "ab".repeat(32)),
         };
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -127,6 +132,13 @@ impl Hub {
         let body: Json = answer.body_mut().read_json().unwrap();
         assert_eq!(answer.status(), 200, "{path}: {body}");
         body
+    }
+
+    /// The status and text of a page, as a browser that has signed in asks for it.
+    pub(crate) fn text(&self, path: &str) -> (u16, String) {
+        let cookie = format!("muster_session={}", self.token);
+        let mut answer = self.agent.get(format!("{}{path}", self.url)).header("Cookie", cookie).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
     /// The answer's status and body; none where the hub went away meanwhile.

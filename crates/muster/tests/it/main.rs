@@ -5,6 +5,7 @@ mod checks;
 mod command;
 mod directory;
 mod faults;
+mod full_disk;
 mod hub;
 mod kills;
 mod lab;

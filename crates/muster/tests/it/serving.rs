@@ -4,20 +4,12 @@ use std::time::{Duration, Instant};
 
 use muster_lab::directory::{ChangeCounts, DirectoryOptions, Faults, RunningDirectory, Slow, start};
 use muster_store::{Location, Store};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::command::Installation;
 use crate::hub::{Hub, Place, Schema, digest, until};
 use crate::lab::{Lab, TURN};
-use crate::simulated::settings;
-
-fn authentication(lab: &RunningDirectory) -> Json {
-    let banner = lab.banner();
-    json!({
-        "host": "127.0.0.1", "port": lab.ldap_address().port(), "protocol": "ldap",
-        "bindDn": banner["bindDn"], "password": banner["password"],
-    })
-}
+use crate::simulated::{authentication, settings};
 
 async fn lab(users: u64) -> RunningDirectory {
     start(DirectoryOptions { users, staff: Some(users), seed: 11, ..DirectoryOptions::default() }).await.unwrap()
