@@ -40,4 +40,4 @@ pub use links::EdgeRow;
 pub use retire::ParkedRow;
 pub use runs::{ConnectorRow, FIRST_TENANT, Order, RunClose, RunRow, ScopeClose, ScopeRow, SeenKind};
 pub use store::{Location, Store};
-pub use write::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};
+pub use write::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, PackedBatch, Parked, RefreshWrite};

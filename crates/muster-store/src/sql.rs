@@ -72,6 +72,15 @@ pub enum ColumnKind {
     Blob,
 }
 
+/// A statement that waits for its turn, with its parameters.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// What it does, for errors.
+    pub(crate) operation: &'static str,
+    pub(crate) sql: String,
+    pub(crate) params: Vec<Param>,
+}
+
 /// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays).
 #[derive(Debug)]
 pub(crate) struct Bulk {
@@ -328,6 +337,11 @@ impl Conn<'_> {
             Inner::Sqlite(_) => Dialect::Sqlite,
             Inner::Postgres(_) => Dialect::Postgres,
         }
+    }
+
+    /// Runs a statement that was made before; gives the number of rows it touched.
+    pub(crate) async fn run(&mut self, command: Command) -> Result<u64, StoreError> {
+        self.execute(command.operation, command.sql, command.params).await
     }
 
     /// Runs a statement; gives the number of rows it touched. `sql` never holds a user's text.
