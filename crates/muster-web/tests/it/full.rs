@@ -1,7 +1,5 @@
 //! A tenant that has some of everything, and requests that its manager may make.
 
-use std::collections::BTreeMap;
-
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use muster_core::clock::Instant;
@@ -9,12 +7,10 @@ use muster_store::hub::{NewEvent, TenantRow};
 use muster_store::{ConnectorRow, Order};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{Answer, PASSWORD, TestApp};
+use crate::bodies::{Owner, Things};
 use crate::directory::Directory;
 use crate::walk::{Operation, Place, filled};
-
-/// The ids of a tenant's things, by what they are.
-pub(crate) type Things = BTreeMap<&'static str, String>;
 
 /// A tenant that has some of everything. All that it named holds its mark.
 pub(crate) struct Full {
@@ -30,16 +26,18 @@ impl Full {
         let token = app.somebody(&row, &format!("{mark}-manager"), "manager").await;
         let mut full = Self { row, mark, token, things: Things::new() };
         let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        let connector = full.made(app, "/api/v1/connectors", full.connector("office")).await;
+        let connector = full.made(app, "/api/v1/connectors", full.owned(|owner| owner.connector("office"))).await;
         let parameters = json!({ "assets": "identities_with_posture" });
         let path = format!("/api/v1/connectors/{}/profiles", text(&connector));
         let profile = full.made(app, &path, json!({ "name": format!("{mark} all"), "parameters": parameters })).await;
         full.read(app, (&connector, &profile), users).await;
         let clone = "/api/v1/transform-maps/default:active_directory:users/clone";
         let map = full.made(app, clone, json!({ "name": format!("{mark} map") })).await;
-        let client = full.made(app, "/api/v1/clients", json!({ "name": format!("{mark} client"), "role": "viewer" })).await;
-        let user = full.made(app, "/api/v1/users", full.user("second")).await;
-        let job = full.call(app, Method::POST, &format!("/api/v1/profiles/{}/run", text(&profile)), Some(json!({}))).await;
+        let client =
+            full.made(app, "/api/v1/clients", json!({ "name": format!("{mark} client"), "role": "viewer" })).await;
+        let user = full.made(app, "/api/v1/users", full.owned(|owner| owner.user("second"))).await;
+        let job =
+            full.call(app, Method::POST, &format!("/api/v1/profiles/{}/run", text(&profile)), Some(json!({}))).await;
         let job = job.expect(202);
         let kept = app.hub.store.job(full.row.id, &text(&job)).await.unwrap().unwrap();
         let event = |at: Instant| NewEvent {
@@ -92,7 +90,12 @@ impl Full {
     }
 
     /// A request by whoever has that token. Live events are asked for as a page: their stream would wait for the job.
-    pub(crate) async fn ask(&self, app: &TestApp, token: &str, (method, path, body): (Method, &str, Option<Value>)) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        app: &TestApp,
+        token: &str,
+        (method, path, body): (Method, &str, Option<Value>),
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -107,57 +110,12 @@ impl Full {
         self.call(app, Method::POST, path, Some(body)).await.expect(201)
     }
 
-    fn connector(&self, name: &str) -> Value {
+    /// Something with its bodies: whose they are.
+    fn owned<T>(&self, make: impl FnOnce(Owner<'_>) -> T) -> T {
         let authentication =
             json!({ "host": "dc1.example.com", "bindDn": format!("CN={}", self.mark), "password": "canary" });
-        json!({
-            "name": format!("{} {name}", self.mark), "type": "active_directory", "description": self.mark,
-            "settings": { "authentication": authentication },
-        })
-    }
-
-    fn user(&self, name: &str) -> Value {
-        json!({ "username": format!("{}-{name}", self.mark), "password": "canary-password", "role": "viewer" })
-    }
-
-    /// A body that this tenant's manager may send. A new operation that takes one has no case here: the walk fails.
-    pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
-        if !operation.takes_body {
-            return None;
-        }
-        let mark = self.mark;
-        let (stream, text) = ("users", default_map());
-        Some(match (operation.path.as_str(), operation.method.as_str()) {
-            ("/auth", _) => json!({ "username": "nobody", "password": "wrong" }),
-            ("/api/v1/connectors", _) => self.connector("another"),
-            ("/api/v1/connectors/{id}", _) => {
-                let mut body = self.connector("renamed");
-                body.as_object_mut().unwrap().remove("type");
-                body
-            }
-            ("/api/v1/connectors/{id}/profiles", _) => json!({ "name": format!("{mark} idle"), "active": false }),
-            ("/api/v1/profiles/{id}", _) => {
-                json!({ "name": format!("{mark} renamed"), "parameters": { "assets": "identities_with_posture" } })
-            }
-            ("/api/v1/profiles/preview-schedule", _) => {
-                json!({ "schedule": { "type": "recurring", "every": 1, "unit": "days", "at": "03:00" } })
-            }
-            ("/api/v1/profiles/{id}/run", _) => json!({ "mode": "full" }),
-            ("/api/v1/transform-maps", _) => {
-                json!({ "name": format!("{mark} own"), "type": "active_directory", "stream": stream, "text": text })
-            }
-            ("/api/v1/transform-maps/lint", _) => json!({ "type": "active_directory", "stream": stream, "text": text }),
-            ("/api/v1/transform-maps/preview", _) => {
-                let asset: i64 = self.things["inventory/users"].parse().unwrap();
-                json!({ "assetId": asset, "mapId": self.things["transform-maps"] })
-            }
-            ("/api/v1/transform-maps/{id}/clone", _) => json!({ "name": format!("{mark} clone") }),
-            ("/api/v1/transform-maps/{id}", _) => json!({ "text": text }),
-            ("/api/v1/users", _) => self.user("third"),
-            ("/api/v1/users/{id}", _) => json!({ "role": "manager" }),
-            ("/api/v1/clients", _) => json!({ "name": format!("{mark} other client"), "role": "viewer", "level": "user" }),
-            (path, method) => panic!("{method} {path} takes a body and has no case: say here what it takes"),
-        })
+        let (mark, things) = (self.mark, &self.things);
+        make(Owner { mark, things, authentication: &authentication, password: PASSWORD })
     }
 
     /// Path and body of a request with this tenant's things, but with `id` in the given place.
@@ -167,7 +125,8 @@ impl Full {
             Some(place) => filled(&operation.path, &self.things[place.thing()]),
             None => filled(&operation.path, "active_directory"),
         };
-        let mut body = self.body(operation);
+        let mut body =
+            operation.takes_body.then(|| self.owned(|owner| owner.body(&operation.path, operation.method.as_str())));
         match place {
             None => {}
             Some((Place::Path { .. }, id)) => path = filled(&operation.path, id),
@@ -183,9 +142,4 @@ impl Full {
         }
         (path, body)
     }
-}
-
-/// A map that can be kept.
-pub(crate) fn default_map() -> &'static str {
-    muster_connectors::find("active_directory").unwrap().default_map("users").unwrap()
 }

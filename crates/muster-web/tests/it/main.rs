@@ -3,6 +3,7 @@
 
 mod app;
 mod auth;
+mod bodies;
 mod configure;
 mod console;
 mod directory;

@@ -2,12 +2,10 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use muster_store::{ConnectorRow, Order};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, both};
-use crate::configure::{connector, profile};
-use crate::directory::Directory;
+use crate::full::Full;
 
 pub(crate) struct Operation {
     pub(crate) method: Method,
@@ -47,9 +45,33 @@ const IDS: [(&str, &str); 6] = [
 ];
 /// Those that are no ids. What is in neither list has to be put into one of them.
 const PLAIN: [&str; 27] = [
-    "cursor", "limit", "filter", "sort", "count", "facets", "nested", "type", "stream", "version", "Last-Event-ID",
-    "clientId", "clientSecret", "level", "name", "role", "description", "execution", "settings", "username", "password",
-    "token", "text", "active", "parameters", "schedule", "mode",
+    "cursor",
+    "limit",
+    "filter",
+    "sort",
+    "count",
+    "facets",
+    "nested",
+    "type",
+    "stream",
+    "version",
+    "Last-Event-ID",
+    "clientId",
+    "clientSecret",
+    "level",
+    "name",
+    "role",
+    "description",
+    "execution",
+    "settings",
+    "username",
+    "password",
+    "token",
+    "text",
+    "active",
+    "parameters",
+    "schedule",
+    "mode",
 ];
 
 /// Which thing a parameter or field is an id of.
@@ -109,70 +131,9 @@ pub(crate) async fn operations(app: &TestApp) -> Vec<Operation> {
     found
 }
 
-/// Real ids of the first tenant, by the thing that the path names before its parameter.
-async fn ids(app: &TestApp) -> Vec<(&'static str, String)> {
-    let made = connector(app, "Head office").await;
-    let kept =
-        profile(app, &made, json!({ "name": "all", "parameters": { "assets": "identities_with_posture" } })).await;
-    let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
-    let row = app.hub.store.connection(1, &text(&made)).await.unwrap().unwrap();
-    let row = ConnectorRow { id: row.id, tenant: 1, name: row.name };
-    let profile_row = app.hub.store.profile(1, &text(&kept)).await.unwrap().unwrap();
-    let order = Order { profile: Some(profile_row.id), job: None };
-    let report = Directory::new(app, 3).read(app, &row, order).await;
-    let job = app.post(&format!("/api/v1/profiles/{}/run", text(&kept)), json!({})).await.expect(202);
-    let clone = "/api/v1/transform-maps/default:active_directory:users/clone";
-    let map = app.post(clone, json!({ "name": "mine" })).await.expect(201);
-    let client = app.post("/api/v1/clients", json!({ "name": "c", "role": "viewer" })).await.expect(201);
-    let user = app.get("/api/v1/users").await.expect(200)["items"][0].clone();
-    let first = async |path: &str| app.get(path).await.expect(200)["items"][0]["id"].to_string();
-    vec![
-        ("connectors", text(&made)),
-        ("profiles", text(&kept)),
-        ("jobs", text(&job)),
-        ("transform-maps", text(&map)),
-        ("clients", text(&client)),
-        ("inventory/users", first("/api/v1/inventory/users").await),
-        ("inventory/groups", first("/api/v1/inventory/groups").await),
-        ("inventory/roles", first("/api/v1/inventory/roles").await),
-        ("users", text(&user)),
-        ("runs", report.run.id.to_string()),
-    ]
-}
-
-/// The path with an id in the place of its parameter; none where it takes none, or one that belongs to nobody.
-fn with_ids(path: &str, ids: &[(&str, String)]) -> Option<String> {
-    let open = path.find("/{")?;
-    let thing = ids.iter().find(|(thing, _)| path[..open].ends_with(&format!("/{thing}")))?;
-    Some(filled(path, &thing.1))
-}
-
 pub(crate) fn filled(path: &str, value: &str) -> String {
     let (Some(open), Some(close)) = (path.find('{'), path.find('}')) else { return path.to_owned() };
     format!("{}{value}{}", &path[..open], &path[close + 1..])
-}
-
-/// A body that the operation takes, as far as its shape goes.
-fn body(path: &str, method: &Method) -> Option<Value> {
-    let text = "map: x";
-    Some(match (path, method.as_str()) {
-        ("/api/v1/connectors", _) => json!({ "name": "n", "type": "active_directory", "settings": {} }),
-        ("/api/v1/connectors/{id}", _) => json!({ "name": "n", "settings": {} }),
-        ("/api/v1/connectors/{id}/profiles" | "/api/v1/profiles/{id}", _) => json!({ "name": "n" }),
-        ("/api/v1/profiles/preview-schedule", _) => json!({ "schedule": {} }),
-        ("/api/v1/profiles/{id}/run", _) => json!({}),
-        ("/api/v1/transform-maps", _) => {
-            json!({ "name": "n", "type": "active_directory", "stream": "users", "text": text })
-        }
-        ("/api/v1/transform-maps/lint", _) => json!({ "type": "active_directory", "stream": "users", "text": text }),
-        ("/api/v1/transform-maps/preview", _) => json!({ "assetId": 1, "text": text }),
-        ("/api/v1/transform-maps/{id}/clone", _) => json!({ "name": "n" }),
-        ("/api/v1/transform-maps/{id}", _) => json!({ "text": text }),
-        ("/api/v1/users", _) => json!({ "username": "n", "password": "canary-password", "role": "viewer" }),
-        ("/api/v1/users/{id}", _) => json!({ "role": "manager" }),
-        ("/api/v1/clients", _) => json!({ "name": "n", "role": "viewer" }),
-        _ => return None,
-    })
 }
 
 async fn raw(app: &TestApp, operation: &Operation, path: &str, body: &str) -> Answer {
@@ -193,13 +154,12 @@ fn is_problem(answer: &Answer, what: &str) {
 #[tokio::test]
 async fn nobody_gets_in() {
     both(async |app| {
+        let full = Full::new(&app, app.first_tenant().await, "full", 80).await;
         for operation in operations(&app).await.iter().filter(|operation| !operation.open) {
-            let path = filled(&operation.path, "x");
+            let (path, body) = full.request(operation, None);
             let what = format!("{} {path}", operation.method);
             for (token, code) in [("", "not_signed_in"), ("x.y.z", "session_ended")] {
-                let answer = app
-                    .call_as(token, (operation.method.clone(), &path), body(&operation.path, &operation.method))
-                    .await;
+                let answer = app.call_as(token, (operation.method.clone(), &path), body.clone()).await;
                 assert_eq!(answer.said(), (401, code.to_owned()), "{what}");
             }
         }
@@ -210,7 +170,7 @@ async fn nobody_gets_in() {
 #[tokio::test]
 async fn nonsense_is_a_problem_and_never_a_fault() {
     both(async |app| {
-        let known = ids(&app).await;
+        let full = Full::new(&app, app.first_tenant().await, "full", 80).await;
         let ids = [
             "x",
             "-1",
@@ -240,12 +200,12 @@ async fn nonsense_is_a_problem_and_never_a_fault() {
                 for id in ids {
                     let path = filled(&operation.path, &id.replace('😀', "%F0%9F%98%80"));
                     let answer =
-                        app.call(operation.method.clone(), &path, body(&operation.path, &operation.method)).await;
+                        app.call(operation.method.clone(), &path, full.request(operation, None).1).await;
                     is_problem(&answer, &format!("{} {path}", operation.method));
                 }
             }
             if operation.takes_body {
-                let path = with_ids(&operation.path, &known).unwrap_or_else(|| operation.path.clone());
+                let path = full.request(operation, None).0;
                 for body in bodies.iter().copied().chain([deep().as_str()]) {
                     if body.is_empty() && operation.path.ends_with("/run")
                         || operation.method == Method::PATCH && body == "{}"
@@ -257,8 +217,7 @@ async fn nonsense_is_a_problem_and_never_a_fault() {
                 }
             }
             if operation.method == Method::GET && !operation.live {
-                let path =
-                    with_ids(&operation.path, &known).unwrap_or_else(|| filled(&operation.path, "active_directory"));
+                let path = full.request(operation, None).0;
                 for query in [
                     "cursor=%ff",
                     "limit=-1",
