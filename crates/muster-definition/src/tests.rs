@@ -267,9 +267,12 @@ fn references_do_not_blow_up() {
     );
     let error = read_text(&text).unwrap_err();
     assert!(matches!(error, DefinitionError::Limit { limit: Limit::Steps, .. }), "{error}");
-    let security = vec!["{\"a\": []}"; 20_000].join(",");
+    let scopes = vec!["\"a\""; 20_000].join(",");
     let paths: Vec<String> = (0..5000).map(|n| format!("\"/{n}\": {{\"get\": {{}}}}")).collect();
-    let text = format!("{{\"openapi\": \"3.0.0\", \"security\": [{security}], \"paths\": {{{}}}}}", paths.join(","));
+    let text = format!(
+        "{{\"openapi\": \"3.0.0\", \"security\": [{{\"a\": [{scopes}]}}], \"paths\": {{{}}}}}",
+        paths.join(",")
+    );
     assert!(matches!(read_text(&text).unwrap_err(), DefinitionError::Limit { limit: Limit::Steps, .. }));
 }
 
