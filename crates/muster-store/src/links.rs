@@ -441,13 +441,15 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         replace_members(&mut conn, connector, read).await?;
-        // Correlated sub-selects keep the unresolved edges, which are few, the outer side on both databases.
+        // Correlated sub-selects keep the unresolved edges, which are few, the outer side on both databases. Those that
+        // stay unresolved are not written.
         let of_connector = "EXISTS (SELECT 1 FROM asset o WHERE o.id = edge.owner AND o.connector = $2)";
         for stream in streams_of(&mut conn, connector).await? {
             let by_key = "(SELECT a.id FROM asset a WHERE a.tenant = $1 AND a.connector = $2 AND a.stream = $3 \
                           AND a.source_key = edge.member_key)";
             let sql = format!(
-                "UPDATE edge SET member = {by_key} WHERE member IS NULL AND member_key IS NOT NULL AND {of_connector}"
+                "UPDATE edge SET member = {by_key} WHERE member IS NULL AND member_key IS NOT NULL AND {of_connector} \
+                 AND {by_key} IS NOT NULL"
             );
             let params = vec![connector.tenant.into(), connector.id.into(), stream.into()];
             conn.execute("resolving members by key", sql, params).await?;
@@ -455,7 +457,8 @@ impl Store {
         let by_place = "(SELECT MIN(a.id) FROM asset a WHERE a.tenant = $1 AND a.connector = $2 \
                         AND a.locator = edge.locator AND a.state = 'present')";
         let sql = format!(
-            "UPDATE edge SET member = {by_place} WHERE member IS NULL AND locator IS NOT NULL AND {of_connector}"
+            "UPDATE edge SET member = {by_place} WHERE member IS NULL AND locator IS NOT NULL AND {of_connector} \
+             AND {by_place} IS NOT NULL"
         );
         conn.execute("resolving members by place", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
         let sql =
