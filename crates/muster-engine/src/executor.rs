@@ -242,6 +242,7 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
     let streams: Vec<String> = context.connector.model().streams.iter().map(|stream| stream.name.clone()).collect();
     let mut machine = context.run.machine.clone();
     let mut loading = None;
+    remap::note_several(context).await?;
     while machine != Machine::Finish {
         if context.cancelled() {
             break;
