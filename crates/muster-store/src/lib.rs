@@ -26,6 +26,7 @@ mod retire;
 mod runs;
 mod schema;
 pub mod search;
+mod space;
 pub mod sql;
 mod store;
 mod write;
