@@ -52,6 +52,8 @@ pub(crate) struct Taken {
     pub(crate) unknown: Vec<String>,
     pub(crate) too_many_unknown: bool,
     seen: RoaringTreemap,
+    /// What an earlier attempt of this run counted as written.
+    counted: RoaringTreemap,
     rejected: HashSet<[u8; 16]>,
     batches: i64,
 }
@@ -75,7 +77,6 @@ impl Intake {
         line.counters = Counters {
             received: 0,
             rejected: 0,
-            dropped_values: 0,
             unchanged: 0,
             held: 0,
             calls: 0,
@@ -89,6 +90,7 @@ impl Intake {
             unknown: Vec::new(),
             too_many_unknown: false,
             seen: RoaringTreemap::new(),
+            counted: RoaringTreemap::new(),
             rejected: HashSet::new(),
             batches: 0,
         };
@@ -103,11 +105,17 @@ impl Intake {
         intake
     }
 
+    /// What an earlier attempt of this run counted as written is not counted again, whatever becomes of it.
+    pub(crate) fn count_not_again(&mut self, counted: RoaringTreemap) {
+        self.taken.counted = counted;
+    }
+
     /// Goes on within the same attempt.
     pub(crate) fn go_on(&mut self, taken: &mut Taken) {
         self.taken.line = taken.line.clone();
         self.taken.keyless = taken.keyless;
         self.taken.seen = std::mem::take(&mut taken.seen);
+        self.taken.counted = std::mem::take(&mut taken.counted);
         self.taken.rejected = std::mem::take(&mut taken.rejected);
         self.taken.batches = taken.batches;
     }
@@ -165,12 +173,24 @@ impl Intake {
         new
     }
 
+    /// The counters for an asset; none where it was counted as written before.
+    fn counters(&mut self, id: i64) -> Option<&mut Counters> {
+        let fresh = !self.taken.counted.contains(id.cast_unsigned());
+        fresh.then_some(&mut self.taken.line.counters)
+    }
+
+    fn unchanged(&mut self, id: i64) {
+        if let Some(counters) = self.counters(id) {
+            counters.unchanged += 1;
+        }
+    }
+
     fn take_keys(&mut self, records: &RecordBatch, priors: &[Option<Prior>], scope: i64, write: &mut BatchWrite) {
         for (record, prior) in records.iter().zip(priors) {
             match prior {
                 Some(prior) if prior.known.as_ref().is_none_or(|known| !known.gone) => {
                     if self.receive(prior.id) {
-                        self.taken.line.counters.unchanged += 1;
+                        self.unchanged(prior.id);
                     }
                     write.seen.push(prior.id);
                     if prior.known.as_ref().is_some_and(|known| known.missing || known.scope != scope) {
@@ -221,7 +241,7 @@ impl Intake {
                         work.write.touches.push((prior.id, scope));
                     }
                     work.write.readable.push(prior.id);
-                    self.taken.line.counters.unchanged += 1;
+                    self.unchanged(prior.id);
                 }
             }
         }
@@ -252,6 +272,7 @@ impl Intake {
         self.taken.line.counters.received -= u64::from(counted);
         self.taken.line.counters.created += 1;
         self.taken.line.counters.dropped_values += length(mapped.dropped.len());
+        work.write.counted.push(id);
         work.owners.insert(record.key().to_owned(), id);
         work.write.seen.push(id);
         work.write.changed.push(id);
@@ -312,12 +333,22 @@ impl Intake {
         };
         let map = Arc::clone(&self.settings.map);
         let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
-        let counters = &mut self.taken.line.counters;
-        counters.dropped_values += length(mapped.dropped.len());
+        let refreshed = decision == Decision::Refresh && difference.is_empty();
+        if let Some(counters) = self.counters(id) {
+            counters.dropped_values += length(mapped.dropped.len());
+            let counter = match decision {
+                _ if refreshed && !merged.changed => &mut counters.unchanged,
+                _ if refreshed => &mut counters.refreshed,
+                Decision::Reappear => &mut counters.reappeared,
+                _ => &mut counters.updated,
+            };
+            *counter += 1;
+            if !refreshed || merged.changed {
+                work.write.counted.push(id);
+            }
+        }
         // The same content mapped later may give something else: that is time's doing, and has a history.
-        if decision == Decision::Refresh && difference.is_empty() {
-            counters.refreshed += u64::from(merged.changed);
-            counters.unchanged += u64::from(!merged.changed);
+        if refreshed {
             if document.scope != scope {
                 work.write.touches.push((id, scope));
             }
@@ -329,11 +360,6 @@ impl Intake {
                 recheck_at: mapped.recheck_at,
             });
             return;
-        }
-        if decision == Decision::Reappear {
-            counters.reappeared += 1;
-        } else {
-            counters.updated += 1;
         }
         moved(&model, document, view, &mut difference);
         if decision == Decision::Reappear {

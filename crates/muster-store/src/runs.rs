@@ -98,6 +98,9 @@ pub enum SeenKind {
     Missed,
     /// Assets that the run holds.
     Held,
+    /// Assets that a ledger line counts as created, updated, reappeared or refreshed: a scope that is read again counts
+    /// them no second time.
+    Counted,
 }
 
 impl SeenKind {
@@ -108,6 +111,7 @@ impl SeenKind {
             Self::Deleted => 2,
             Self::Missed => 3,
             Self::Held => 4,
+            Self::Counted => 5,
         }
     }
 }

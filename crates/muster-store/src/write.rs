@@ -88,6 +88,7 @@ async fn write_all(
         (SeenKind::Seen, &mut batch.seen),
         (SeenKind::Changed, &mut batch.changed),
         (SeenKind::Deleted, &mut batch.deleted),
+        (SeenKind::Counted, &mut batch.counted),
     ] {
         write_ids(conn, fence, (kind, batch.number), ids).await?;
     }

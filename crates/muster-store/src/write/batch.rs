@@ -130,6 +130,8 @@ pub struct BatchWrite {
     pub seen: Vec<i64>,
     /// Assets created or changed.
     pub changed: Vec<i64>,
+    /// Assets that the ledger line counts as created, updated, reappeared or refreshed.
+    pub counted: Vec<i64>,
     /// Assets that the source calls deleted.
     pub deleted: Vec<i64>,
     /// The assets are mapped again from what is stored: where they were read, and that they are missing, stays.
@@ -157,6 +159,7 @@ impl BatchWrite {
             links: Vec::new(),
             seen: Vec::new(),
             changed: Vec::new(),
+            counted: Vec::new(),
             deleted: Vec::new(),
             replayed: false,
             number: 0,
