@@ -74,16 +74,8 @@ impl Intake {
         let kept = line.counters;
         let mut line = line.clone();
         line.notes.clear();
-        line.counters = Counters {
-            received: 0,
-            rejected: 0,
-            unchanged: 0,
-            held: 0,
-            calls: 0,
-            bytes: 0,
-            throttled_ms: 0,
-            ..kept
-        };
+        line.counters =
+            Counters { received: 0, rejected: 0, unchanged: 0, held: 0, calls: 0, bytes: 0, throttled_ms: 0, ..kept };
         let taken = Taken {
             line,
             keyless: 0,
