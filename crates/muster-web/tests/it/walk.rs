@@ -199,8 +199,7 @@ async fn nonsense_is_a_problem_and_never_a_fault() {
             if operation.path.contains('{') {
                 for id in ids {
                     let path = filled(&operation.path, &id.replace('😀', "%F0%9F%98%80"));
-                    let answer =
-                        app.call(operation.method.clone(), &path, full.request(operation, None).1).await;
+                    let answer = app.call(operation.method.clone(), &path, full.request(operation, None).1).await;
                     is_problem(&answer, &format!("{} {path}", operation.method));
                 }
             }

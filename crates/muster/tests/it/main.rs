@@ -15,6 +15,7 @@ mod ldif;
 mod memory;
 mod moves;
 mod names;
+mod readers;
 mod samba;
 mod secrets;
 mod serving;

@@ -12,7 +12,7 @@ use crate::hub::{Hub, Place, digest, until};
 use crate::lab::{Lab, TURN};
 use crate::simulated::settings;
 
-fn authentication(lab: &RunningDirectory) -> Json {
+pub(crate) fn authentication(lab: &RunningDirectory) -> Json {
     let banner = lab.banner();
     json!({
         "host": "127.0.0.1", "port": lab.ldap_address().port(), "protocol": "ldap",
@@ -20,7 +20,7 @@ fn authentication(lab: &RunningDirectory) -> Json {
     })
 }
 
-async fn lab(users: u64) -> RunningDirectory {
+pub(crate) async fn lab(users: u64) -> RunningDirectory {
     start(DirectoryOptions { users, staff: Some(users), seed: 11, ..DirectoryOptions::default() }).await.unwrap()
 }
 

@@ -70,7 +70,12 @@ fn bad_profiles_name_field_problem_and_remedy() {
         (json!({ "baseContext": ["DC=b", "dc=B"], "searchScope": "base" }), "baseContext", "overlap", "leave out"),
         (json!({ "searchScope": "sub" }), "searchScope", "none of those known", "subtree"),
         (json!({ "assets": "everything" }), "assets", "none of those known", "identities_with_posture"),
-        (json!({ "computedAttributes": "yes" }), "computedAttributes", "expected a boolean", "msDS-User-Account-Control-Computed"),
+        (
+            json!({ "computedAttributes": "yes" }),
+            "computedAttributes",
+            "expected a boolean",
+            "msDS-User-Account-Control-Computed",
+        ),
         (json!({ "pageSize": 0 }), "pageSize", "out of range", "100000"),
         (json!({ "pageSize": -1 }), "pageSize", "expected u32", "100000"),
         (json!({ "timeoutSeconds": 0 }), "timeoutSeconds", "out of range", "3600"),
