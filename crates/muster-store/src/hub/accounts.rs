@@ -6,7 +6,7 @@ use muster_core::fold::fold;
 use super::audit::note;
 use super::{AuditLine, Changed, Page, Refusal};
 use crate::runs::next_id;
-use crate::sql::Row;
+use crate::sql::{Conn, Row};
 use crate::{Store, StoreError};
 
 /// A person's account.
@@ -74,21 +74,26 @@ fn row(row: &Row) -> Result<AccountRow, StoreError> {
     })
 }
 
+/// Adds an account, unless its name is taken.
+pub(super) async fn add(conn: &mut Conn<'_>, new: &NewAccount<'_>) -> Result<Option<i64>, StoreError> {
+    let id = next_id(conn, 1).await?;
+    let sql = "INSERT INTO account (id, tenant, uuid, username, username_folded, role, password, active, created_at, \
+               updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) \
+               ON CONFLICT (tenant, username_folded) DO NOTHING";
+    let folded = fold(new.username);
+    let values = params![id, new.tenant, new.uuid, new.username, folded, new.role, new.password, new.now.0];
+    Ok((conn.execute("adding an account", sql, values).await? == 1).then_some(id))
+}
+
 impl Store {
     /// Adds an account.
     pub async fn add_account(&self, new: NewAccount<'_>, audit: &AuditLine) -> Changed<AccountRow> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let id = next_id(&mut conn, 1).await?;
-        let sql = "INSERT INTO account (id, tenant, uuid, username, username_folded, role, password, active, created_at, \
-                   updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) \
-                   ON CONFLICT (tenant, username_folded) DO NOTHING";
-        let folded = fold(new.username);
-        let values = params![id, new.tenant, new.uuid, new.username, folded, new.role, new.password, new.now.0];
-        if conn.execute("adding an account", sql, values).await? == 0 {
+        let Some(id) = add(&mut conn, &new).await? else {
             transaction.rollback().await;
             return Ok(Err(Refusal::Taken));
-        }
+        };
         note(&mut conn, audit).await?;
         transaction.commit().await?;
         let (uuid, username) = (new.uuid.to_owned(), new.username.to_owned());

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use sqlx::{Connection as _, Executor as _};
 
 /// The administrator's password.
 pub(crate) const PASSWORD: &str = "a-password-for-tests-1";
@@ -16,6 +17,53 @@ pub(crate) enum Place {
     Directory(PathBuf),
     /// A database, and the key that its hubs share.
     Database(String),
+}
+
+/// Does something with a place of each kind, empty at first.
+pub(crate) fn both_places(test: impl Fn(&Place)) {
+    let scratch = tempfile::tempdir().unwrap();
+    test(&Place::Directory(scratch.path().join("hub")));
+    match Schema::make("places") {
+        Some(schema) => test(&Place::Database(schema.url.clone())),
+        None => eprintln!("SKIPPED over PostgreSQL: MUSTER_TEST_POSTGRES is not set"),
+    }
+}
+
+/// A schema of its own in the database that the tests may use; it goes with the value.
+pub(crate) struct Schema {
+    server: String,
+    name: String,
+    /// The URL of a database in which only this schema is seen.
+    pub(crate) url: String,
+}
+
+impl Schema {
+    pub(crate) fn make(what: &str) -> Option<Self> {
+        let server = std::env::var("MUSTER_TEST_POSTGRES").ok()?;
+        let name = format!("{what}_{}", std::process::id());
+        let url = format!("{server}?options=-c%20search_path%3D{name}");
+        let schema = Self { server, name, url };
+        schema.command(format!("CREATE SCHEMA {}", schema.name));
+        Some(schema)
+    }
+
+    fn command(&self, sql: String) {
+        let run = async {
+            let mut connection = sqlx::PgConnection::connect(&self.server).await.unwrap();
+            connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+        };
+        // A thread of its own: whoever asks may be in a runtime already.
+        std::thread::scope(|scope| {
+            let apart = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run);
+            scope.spawn(apart).join().unwrap();
+        });
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        self.command(format!("DROP SCHEMA {} CASCADE", self.name));
+    }
 }
 
 /// A hub in a process of its own.
@@ -31,19 +79,21 @@ pub(crate) struct Hub {
 impl Hub {
     /// Starts a hub at a free port and signs in.
     pub(crate) fn start(place: &Place) -> Self {
-        Self::serve(place, None).signed_in()
+        Self::start_telling(place, Stdio::null())
+    }
+
+    /// The same; what it logs goes there.
+    pub(crate) fn start_telling(place: &Place, log: Stdio) -> Self {
+        Self::serve(place, log, None).signed_in()
     }
 
     /// The same, with everything logged into a file.
     pub(crate) fn loud(place: &Place, log: &Path) -> Self {
-        Self::serve(place, Some(log)).signed_in()
+        Self::serve(place, std::fs::File::create(log).unwrap().into(), Some("trace")).signed_in()
     }
 
     fn signed_in(mut self) -> Self {
-        let form = [("username", "admin"), ("password", PASSWORD), ("token", "true")];
-        let mut answer = self.agent.post(format!("{}/auth", self.url)).send_form(form).unwrap();
-        assert_eq!(answer.status(), 201);
-        self.token = answer.body_mut().read_to_string().unwrap();
+        self.sign_in("admin", PASSWORD);
         self
     }
 
@@ -51,30 +101,34 @@ impl Hub {
         &self.token
     }
 
+    /// Signs in; whatever is asked from now on is asked by that account.
+    pub(crate) fn sign_in(&mut self, username: &str, password: &str) {
+        let form = [("username", username), ("password", password), ("token", "true")];
+        let mut answer = self.agent.post(format!("{}/auth", self.url)).send_form(form).unwrap();
+        assert_eq!(answer.status(), 201, "{username}");
+        self.token = answer.body_mut().read_to_string().unwrap();
+    }
+
     /// Kills the hub and starts another in its place; whoever had signed in still has.
     pub(crate) fn kill_and_start(&mut self, place: &Place) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let token = std::mem::take(&mut self.token);
-        *self = Self::serve(place, None);
+        *self = Self::serve(place, Stdio::null(), None);
         self.token = token;
     }
 
-    fn serve(place: &Place, log: Option<&Path>) -> Self {
+    fn serve(place: &Place, log: Stdio, filter: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).env("MUSTER_ADMIN_PASSWORD", PASSWORD);
         match place {
             Place::Directory(directory) => command.arg("--data").arg(directory),
             Place::Database(url) => command.args(["--database", url]).env("MUSTER_SECRET_KEY", "ab".repeat(32)),
         };
-        let stderr = match log {
-            Some(log) => {
-                command.env("MUSTER_LOG", "trace").env("RUST_BACKTRACE", "full");
-                std::fs::File::create(log).unwrap().into()
-            }
-            None => Stdio::null(),
-        };
-        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        if let Some(filter) = filter {
+            command.env("MUSTER_LOG", filter).env("RUST_BACKTRACE", "full");
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -95,6 +149,13 @@ impl Hub {
         let body: Json = answer.body_mut().read_json().unwrap();
         assert_eq!(answer.status(), 200, "{path}: {body}");
         body
+    }
+
+    /// The status and text of a page, as a browser that has signed in asks for it.
+    pub(crate) fn text(&self, path: &str) -> (u16, String) {
+        let cookie = format!("muster_session={}", self.token);
+        let mut answer = self.agent.get(format!("{}{path}", self.url)).header("Cookie", cookie).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
     /// The answer's status and body; none where the hub went away meanwhile.

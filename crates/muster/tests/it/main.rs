@@ -7,6 +7,7 @@ mod checks;
 mod command;
 mod directory;
 mod faults;
+mod full_disk;
 mod hub;
 mod hub_secrets;
 mod kills;
@@ -22,4 +23,5 @@ mod serving;
 mod simulated;
 #[path = "../../../muster-web/tests/it/tables.rs"]
 mod tables;
+mod tenants;
 mod usage;

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use crate::command::Installation;
 use crate::hub::{Hub, Place, digest, until};
-use crate::serving::{authentication, lab};
-use crate::simulated::settings;
+use crate::serving::lab;
+use crate::simulated::{authentication, settings};
 
 const USERS: u64 = 20_000;
 const READERS: usize = 50;

@@ -106,7 +106,7 @@ impl World {
     pub(crate) async fn run(&self, app: &TestApp, mode: Mode) -> RunResult {
         self.ask(app, mode).await;
         let now = app.hub.now();
-        let (job, claim) = app.hub.store.claim_job("test", now, now.plus(60_000_000)).await.unwrap().unwrap();
+        let (job, claim) = app.hub.store.claim_job("test", now, 60_000_000).await.unwrap().unwrap();
         let offer = app.hub.offer("active_directory").unwrap();
         let mut maps = BTreeMap::new();
         for stream in &offer.model.streams {
