@@ -136,7 +136,7 @@ impl Hub {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(30)))
+            .timeout_global(Some(Duration::from_secs(120)))
             .build();
         let url = said["url"].as_str().unwrap().to_owned();
         Self { child, url, token: String::new(), agent: config.into(), stdout }
