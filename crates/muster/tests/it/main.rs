@@ -16,6 +16,7 @@ mod ldif;
 mod memory;
 mod moves;
 mod names;
+mod readers;
 mod samba;
 mod secrets;
 mod serving;
