@@ -14,6 +14,7 @@ mod hub;
 mod letters;
 mod links;
 mod loads;
+mod purge;
 mod resume;
 mod schedule;
 mod script;
