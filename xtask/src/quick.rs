@@ -23,7 +23,6 @@ pub(crate) fn looks(shell: &Shell, steps: &mut Steps) -> Result<()> {
     steps.take("sizes", || house::sizes(shell.root()))?;
     steps.take("paths", || house::paths(shell.root()))?;
     steps.take("changelog", || house::changelog(shell.root()))?;
-    steps.take("clippy", || {
-        shell.cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
-    })
+    steps
+        .take("clippy", || shell.cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
 }

@@ -3,12 +3,16 @@
 
 mod app;
 mod auth;
+mod bodies;
 mod configure;
 mod console;
 mod directory;
 mod events;
+mod full;
 mod inventory;
 mod maps;
 mod people;
+mod tables;
+mod tenants;
 mod trouble;
 mod walk;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use sqlx::{Connection as _, Executor as _};
 
-const PASSWORD: &str = "a-password-for-tests-1";
+/// The administrator's password.
+pub(crate) const PASSWORD: &str = "a-password-for-tests-1";
 
 /// Where a hub keeps what it knows.
 #[derive(Clone)]
@@ -83,9 +84,21 @@ impl Hub {
 
     /// The same; what it logs goes there.
     pub(crate) fn start_telling(place: &Place, log: Stdio) -> Self {
-        let mut hub = Self::serve(place, log);
-        hub.sign_in("admin", PASSWORD);
-        hub
+        Self::serve(place, log, None).signed_in()
+    }
+
+    /// The same, with everything logged into a file.
+    pub(crate) fn loud(place: &Place, log: &Path) -> Self {
+        Self::serve(place, std::fs::File::create(log).unwrap().into(), Some("trace")).signed_in()
+    }
+
+    fn signed_in(mut self) -> Self {
+        self.sign_in("admin", PASSWORD);
+        self
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// Signs in; whatever is asked from now on is asked by that account.
@@ -101,17 +114,20 @@ impl Hub {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let token = std::mem::take(&mut self.token);
-        *self = Self::serve(place, Stdio::null());
+        *self = Self::serve(place, Stdio::null(), None);
         self.token = token;
     }
 
-    fn serve(place: &Place, log: Stdio) -> Self {
+    fn serve(place: &Place, log: Stdio, filter: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).env("MUSTER_ADMIN_PASSWORD", PASSWORD);
         match place {
             Place::Directory(directory) => command.arg("--data").arg(directory),
             Place::Database(url) => command.args(["--database", url]).env("MUSTER_SECRET_KEY", "ab".repeat(32)),
         };
+        if let Some(filter) = filter {
+            command.env("MUSTER_LOG", filter).env("RUST_BACKTRACE", "full");
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -119,7 +135,8 @@ impl Hub {
         let said: Json = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the hub said `{line}`"));
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)))
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(120)))
             .build();
         let url = said["url"].as_str().unwrap().to_owned();
         Self { child, url, token: String::new(), agent: config.into(), stdout }
@@ -147,6 +164,32 @@ impl Hub {
             self.agent.post(format!("{}{path}", self.url)).header("Authorization", format!("Bearer {}", self.token));
         let mut answer = request.send_json(body).ok()?;
         Some((answer.status().as_u16(), answer.body_mut().read_json().ok()?))
+    }
+
+    /// The answer's status, head and text to any request; the token is sent, unless another `Authorization` is given.
+    pub(crate) fn ask(
+        &self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> (u16, String, String) {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let is_given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        let usual =
+            [("Authorization", format!("Bearer {}", self.token)), ("Content-Type", "application/json".to_owned())];
+        for (name, value) in usual.iter().filter(|(name, _)| !is_given(name) && !is_given("Cookie")) {
+            request = request.header(*name, value);
+        }
+        for (name, value) in headers.iter().chain(&[("Accept", "application/json, text/html, */*")]) {
+            request = request.header(*name, *value);
+        }
+        let mut answer = match body {
+            Some(body) => self.agent.run(request.body(body).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        }
+        .unwrap();
+        let head = format!("{:?}", answer.headers());
+        (answer.status().as_u16(), head, answer.body_mut().read_to_string().unwrap())
     }
 
     pub(crate) fn post(&self, path: &str, body: &Json) -> Json {
