@@ -1,5 +1,6 @@
 //! `muster serve`: the hub. Web, worker and scheduler in one process, meeting in the store (docs/adr/0006).
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
@@ -197,6 +198,16 @@ async fn open(start: &Start<'_>) -> Result<(Store, Option<State>), Failure> {
     }
 }
 
+fn not_listening(address: SocketAddr, error: std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "another program listens there: end it, or give another address by `--listen`",
+        ErrorKind::AddrNotAvailable => "this machine has no such address: give one of its own by `--listen`",
+        ErrorKind::PermissionDenied => "ports below 1024 need a right of their own: give another by `--listen`",
+        _ => "give another address by `--listen`",
+    };
+    Failure::failed(anyhow::Error::new(error).context(format!("listening at `{address}`"))).with_hint(hint)
+}
+
 async fn listen(
     start: &Start<'_>,
     router: axum::Router,
@@ -204,8 +215,7 @@ async fn listen(
 ) -> Result<(String, JoinHandle<()>), Failure> {
     let listener = TcpListener::bind(start.listen)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .with_context(|| format!("listening at `{}`", start.listen))
-        .map_err(Failure::failed)?;
+        .map_err(|error| not_listening(start.listen, error))?;
     let address = listener.local_addr().context("reading the address").map_err(Failure::failed)?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let handle = handle.clone();
