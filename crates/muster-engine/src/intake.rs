@@ -204,7 +204,7 @@ impl Intake {
                 continue;
             };
             work.owners.insert(record.key().to_owned(), prior.id);
-            if !self.receive(prior.id) {
+            if !self.receive(prior.id) && !self.mended(record.key(), work.write) {
                 continue;
             }
             work.write.seen.push(prior.id);
@@ -247,7 +247,9 @@ impl Intake {
             self.free_ids = first..first + IDS_AT_ONCE;
         }
         let Some(id) = self.free_ids.next() else { return Ok(()) };
+        let counted = self.mended(record.key(), work.write) && !self.beside;
         self.receive(id);
+        self.taken.line.counters.received -= u64::from(counted);
         self.taken.line.counters.created += 1;
         self.taken.line.counters.dropped_values += length(mapped.dropped.len());
         work.owners.insert(record.key().to_owned(), id);
@@ -303,9 +305,17 @@ impl Intake {
                 return;
             }
         };
+        let before = muster_core::asset::Asset {
+            external_id: document.external_id.clone(),
+            vendor_id: document.vendor_id.clone(),
+            detail: document.detail.clone(),
+        };
+        let map = Arc::clone(&self.settings.map);
+        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
         let counters = &mut self.taken.line.counters;
         counters.dropped_values += length(mapped.dropped.len());
-        if decision == Decision::Refresh {
+        // The same content mapped later may give something else: that is time's doing, and has a history.
+        if decision == Decision::Refresh && difference.is_empty() {
             counters.refreshed += u64::from(merged.changed);
             counters.unchanged += u64::from(!merged.changed);
             if document.scope != scope {
@@ -325,18 +335,15 @@ impl Intake {
         } else {
             counters.updated += 1;
         }
-        let before = muster_core::asset::Asset {
-            external_id: document.external_id.clone(),
-            vendor_id: document.vendor_id.clone(),
-            detail: document.detail.clone(),
-        };
-        let map = Arc::clone(&self.settings.map);
-        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
         moved(&model, document, view, &mut difference);
         if decision == Decision::Reappear {
             difference.insert("state".to_owned(), "gone".into());
         }
-        let cause = if document.map == self.settings.map_id { Cause::Source } else { Cause::Map };
+        let cause = match decision {
+            Decision::Refresh => Cause::Time,
+            _ if document.map != self.settings.map_id => Cause::Map,
+            _ => Cause::Source,
+        };
         work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
         work.write.changed.push(id);
         let place =
@@ -394,6 +401,17 @@ impl Intake {
         }
         write.dead_letters.retain(|letter| letter.source_key != source_key);
         write.dead_letters.push(DeadLetterWrite { source_key, reason, raw });
+    }
+
+    /// Whether a record was rejected before in this reading and is listed again; what comes now counts.
+    fn mended(&mut self, key: &str, write: &mut BatchWrite) -> bool {
+        let rejected = &mut self.taken.rejected;
+        let mended = !rejected.is_empty() && rejected.remove(&muster_core::fold::fingerprint(key.as_bytes()));
+        if mended {
+            self.taken.line.counters.rejected -= 1;
+            write.dead_letters.retain(|letter| letter.source_key != key);
+        }
+        mended
     }
 
     async fn take_links(

@@ -15,6 +15,7 @@ mod letters;
 mod links;
 mod loads;
 mod purge;
+mod profiles;
 mod resume;
 mod schedule;
 mod script;
