@@ -15,6 +15,7 @@ mod letters;
 mod links;
 mod loads;
 mod profiles;
+mod purge;
 mod resume;
 mod schedule;
 mod script;

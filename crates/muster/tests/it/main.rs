@@ -21,6 +21,7 @@ mod samba;
 mod secrets;
 mod serving;
 mod simulated;
+mod starting;
 #[path = "../../../muster-web/tests/it/tables.rs"]
 mod tables;
 mod tenants;
