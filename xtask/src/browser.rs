@@ -30,10 +30,18 @@ pub(crate) fn install(shell: &Shell, folder: &str) -> Result<()> {
 }
 
 pub(crate) fn run(shell: &Shell) -> Result<()> {
+    script(shell, "console.mjs")
+}
+
+/// The console against a real directory: the lab that `shell` names in `MUSTER_TEST_SAMBA`.
+pub(crate) fn run_samba(shell: &Shell) -> Result<()> {
+    script(shell, "samba.mjs")
+}
+
+fn script(shell: &Shell, name: &str) -> Result<()> {
     let muster = shell.target_directory()?.join("debug/muster");
     let shell = shell.with("MUSTER_BINARY", &muster.to_string_lossy()).with("CHROMIUM", CHROMIUM);
-    let script = format!("{FOLDER}/console.mjs");
-    shell.run("node", &["--test", "--test-reporter=spec", &script])
+    shell.run("node", &["--test", "--test-reporter=spec", &format!("{FOLDER}/{name}")])
 }
 
 /// Whether `copy` says the same as `original`.

@@ -49,6 +49,12 @@ usage: cargo xtask <verb> [options]
       --users N                its size (default: 20000 on samba, 200000 on the others)
       --runs K                 pairs of each kind (default: 3)
       --muster PATH            a binary to measure (default: builds `muster` in release)
+  bench hub [options]      readers over REST beside runs of a hub with a large store: times of answers, memory, and that
+                           no change is lost
+      --users N                (default: 1000000)
+      --readers N              (default: 50)
+      --data DIR               keeps the store after its first run, which takes minutes, and begins with it next time
+      --muster PATH            as above
   soak [options]           what finds rare faults by going on for long: random input to the wire reader and the
                            decoders, property tests with ever new cases, and syncs killed at any point
       --seconds N              for each of the random ones (default: 600)

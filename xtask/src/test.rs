@@ -106,7 +106,7 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     let offline = shell.with("CARGO_NET_OFFLINE", "true");
     steps.take("build", || offline.cargo(&["build", "--package", "muster", "--locked"]))?;
     quick::looks(&offline, steps)?;
-    suites(&offline, plan.samba, steps)?;
+    suites(&offline, plan, steps)?;
     match plan.browser {
         Suite::Run => steps.take("browser", || browser::run(&offline))?,
         Suite::Without | Suite::NeedsRoot => steps.leave_out("browser"),
@@ -119,12 +119,12 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
 }
 
 /// The full suites, with every server there is. The labs stop at the end of this function, whatever happens.
-fn suites(shell: &Shell, samba: Suite, steps: &mut Steps) -> Result<()> {
+fn suites(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     let postgres = steps.take("lab: postgres", || Lab::start(shell, Kind::Postgres, &[]))?;
     let mut shell = shell.with("MUSTER_TEST_POSTGRES", postgres.fact("url")?);
     let scale = steps.take("lab: directory-scale", || Lab::start(&shell, Kind::DirectoryScale, &[SCALE_USERS]))?;
     shell = shell.with("MUSTER_TEST_SCALE", &scale.folder().to_string_lossy());
-    let directory = match samba {
+    let directory = match plan.samba {
         Suite::Run => Some(steps.take("lab: directory", || {
             let lab = Lab::start(&shell, Kind::Directory, &[])?;
             lab.run(&shell, "populate", &[SAMBA_USERS])?;
@@ -138,7 +138,13 @@ fn suites(shell: &Shell, samba: Suite, steps: &mut Steps) -> Result<()> {
     if let Some(lab) = &directory {
         shell = shell.with("MUSTER_TEST_SAMBA", &lab.folder().to_string_lossy());
     }
-    steps.take("suites", || shell.cargo(&["test", "--workspace", "--locked"]))
+    steps.take("suites", || shell.cargo(&["test", "--workspace", "--locked"]))?;
+    if directory.is_some() && plan.browser == Suite::Run {
+        steps.take("browser: samba", || browser::run_samba(&shell))
+    } else {
+        steps.leave_out("browser: samba");
+        Ok(())
+    }
 }
 
 /// Installs what is missing, or says what to install; then fetches crates and packages, so that the rest runs offline.

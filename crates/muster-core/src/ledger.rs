@@ -90,6 +90,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// How many assets were written.
+    pub fn touched(&self) -> u64 {
+        self.created + self.updated + self.refreshed + self.reappeared
+    }
+
     /// Adds another scope's counters.
     pub fn add(&mut self, other: &Self) {
         self.received += other.received;

@@ -242,6 +242,7 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
     let streams: Vec<String> = context.connector.model().streams.iter().map(|stream| stream.name.clone()).collect();
     let mut machine = context.run.machine.clone();
     let mut loading = None;
+    remap::note_several(context).await?;
     while machine != Machine::Finish {
         if context.cancelled() {
             break;
@@ -296,12 +297,15 @@ async fn turn(
     if next == loading {
         return Ok(next);
     }
-    if loading.is_some() {
-        context.options.progress.phase("making indexes");
-        context.store.end_load().await?;
-    }
     let never_read =
         |stream: &str| context.scopes_of(stream).iter().all(|&at| context.scopes[at].row.complete_at.is_none());
+    if let Some(loaded) = &loading {
+        context.options.progress.phase("making indexes");
+        context.store.end_load().await?;
+        if never_read(loaded) {
+            context.store.gather_statistics().await?;
+        }
+    }
     if let Some(stream) = next.as_deref().filter(|stream| never_read(stream)) {
         let (_, map) = context.map(stream)?;
         let model = map.model();

@@ -52,6 +52,8 @@ pub(crate) struct Taken {
     pub(crate) unknown: Vec<String>,
     pub(crate) too_many_unknown: bool,
     seen: RoaringTreemap,
+    /// What an earlier attempt of this run counted as written.
+    counted: RoaringTreemap,
     rejected: HashSet<[u8; 16]>,
     batches: i64,
 }
@@ -72,23 +74,15 @@ impl Intake {
         let kept = line.counters;
         let mut line = line.clone();
         line.notes.clear();
-        line.counters = Counters {
-            received: 0,
-            rejected: 0,
-            dropped_values: 0,
-            unchanged: 0,
-            held: 0,
-            calls: 0,
-            bytes: 0,
-            throttled_ms: 0,
-            ..kept
-        };
+        line.counters =
+            Counters { received: 0, rejected: 0, unchanged: 0, held: 0, calls: 0, bytes: 0, throttled_ms: 0, ..kept };
         let taken = Taken {
             line,
             keyless: 0,
             unknown: Vec::new(),
             too_many_unknown: false,
             seen: RoaringTreemap::new(),
+            counted: RoaringTreemap::new(),
             rejected: HashSet::new(),
             batches: 0,
         };
@@ -103,11 +97,17 @@ impl Intake {
         intake
     }
 
+    /// What an earlier attempt of this run counted as written is not counted again, whatever becomes of it.
+    pub(crate) fn count_not_again(&mut self, counted: RoaringTreemap) {
+        self.taken.counted = counted;
+    }
+
     /// Goes on within the same attempt.
     pub(crate) fn go_on(&mut self, taken: &mut Taken) {
         self.taken.line = taken.line.clone();
         self.taken.keyless = taken.keyless;
         self.taken.seen = std::mem::take(&mut taken.seen);
+        self.taken.counted = std::mem::take(&mut taken.counted);
         self.taken.rejected = std::mem::take(&mut taken.rejected);
         self.taken.batches = taken.batches;
     }
@@ -165,12 +165,24 @@ impl Intake {
         new
     }
 
+    /// The counters for an asset; none where it was counted as written before.
+    fn counters(&mut self, id: i64) -> Option<&mut Counters> {
+        let fresh = !self.taken.counted.contains(id.cast_unsigned());
+        fresh.then_some(&mut self.taken.line.counters)
+    }
+
+    fn unchanged(&mut self, id: i64) {
+        if let Some(counters) = self.counters(id) {
+            counters.unchanged += 1;
+        }
+    }
+
     fn take_keys(&mut self, records: &RecordBatch, priors: &[Option<Prior>], scope: i64, write: &mut BatchWrite) {
         for (record, prior) in records.iter().zip(priors) {
             match prior {
                 Some(prior) if prior.known.as_ref().is_none_or(|known| !known.gone) => {
                     if self.receive(prior.id) {
-                        self.taken.line.counters.unchanged += 1;
+                        self.unchanged(prior.id);
                     }
                     write.seen.push(prior.id);
                     if prior.known.as_ref().is_some_and(|known| known.missing || known.scope != scope) {
@@ -204,7 +216,7 @@ impl Intake {
                 continue;
             };
             work.owners.insert(record.key().to_owned(), prior.id);
-            if !self.receive(prior.id) {
+            if !self.receive(prior.id) && !self.mended(record.key(), work.write) {
                 continue;
             }
             work.write.seen.push(prior.id);
@@ -221,7 +233,7 @@ impl Intake {
                         work.write.touches.push((prior.id, scope));
                     }
                     work.write.readable.push(prior.id);
-                    self.taken.line.counters.unchanged += 1;
+                    self.unchanged(prior.id);
                 }
             }
         }
@@ -247,9 +259,12 @@ impl Intake {
             self.free_ids = first..first + IDS_AT_ONCE;
         }
         let Some(id) = self.free_ids.next() else { return Ok(()) };
+        let counted = self.mended(record.key(), work.write) && !self.beside;
         self.receive(id);
+        self.taken.line.counters.received -= u64::from(counted);
         self.taken.line.counters.created += 1;
         self.taken.line.counters.dropped_values += length(mapped.dropped.len());
+        work.write.counted.push(id);
         work.owners.insert(record.key().to_owned(), id);
         work.write.seen.push(id);
         work.write.changed.push(id);
@@ -303,11 +318,29 @@ impl Intake {
                 return;
             }
         };
-        let counters = &mut self.taken.line.counters;
-        counters.dropped_values += length(mapped.dropped.len());
-        if decision == Decision::Refresh {
-            counters.refreshed += u64::from(merged.changed);
-            counters.unchanged += u64::from(!merged.changed);
+        let before = muster_core::asset::Asset {
+            external_id: document.external_id.clone(),
+            vendor_id: document.vendor_id.clone(),
+            detail: document.detail.clone(),
+        };
+        let map = Arc::clone(&self.settings.map);
+        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
+        let refreshed = decision == Decision::Refresh && difference.is_empty();
+        if let Some(counters) = self.counters(id) {
+            counters.dropped_values += length(mapped.dropped.len());
+            let counter = match decision {
+                _ if refreshed && !merged.changed => &mut counters.unchanged,
+                _ if refreshed => &mut counters.refreshed,
+                Decision::Reappear => &mut counters.reappeared,
+                _ => &mut counters.updated,
+            };
+            *counter += 1;
+            if !refreshed || merged.changed {
+                work.write.counted.push(id);
+            }
+        }
+        // The same content mapped later may give something else: that is time's doing, and has a history.
+        if refreshed {
             if document.scope != scope {
                 work.write.touches.push((id, scope));
             }
@@ -320,23 +353,15 @@ impl Intake {
             });
             return;
         }
-        if decision == Decision::Reappear {
-            counters.reappeared += 1;
-        } else {
-            counters.updated += 1;
-        }
-        let before = muster_core::asset::Asset {
-            external_id: document.external_id.clone(),
-            vendor_id: document.vendor_id.clone(),
-            detail: document.detail.clone(),
-        };
-        let map = Arc::clone(&self.settings.map);
-        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
         moved(&model, document, view, &mut difference);
         if decision == Decision::Reappear {
             difference.insert("state".to_owned(), "gone".into());
         }
-        let cause = if document.map == self.settings.map_id { Cause::Source } else { Cause::Map };
+        let cause = match decision {
+            Decision::Refresh => Cause::Time,
+            _ if document.map != self.settings.map_id => Cause::Map,
+            _ => Cause::Source,
+        };
         work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
         work.write.changed.push(id);
         let place =
@@ -394,6 +419,17 @@ impl Intake {
         }
         write.dead_letters.retain(|letter| letter.source_key != source_key);
         write.dead_letters.push(DeadLetterWrite { source_key, reason, raw });
+    }
+
+    /// Whether a record was rejected before in this reading and is listed again; what comes now counts.
+    fn mended(&mut self, key: &str, write: &mut BatchWrite) -> bool {
+        let rejected = &mut self.taken.rejected;
+        let mended = !rejected.is_empty() && rejected.remove(&muster_core::fold::fingerprint(key.as_bytes()));
+        if mended {
+            self.taken.line.counters.rejected -= 1;
+            write.dead_letters.retain(|letter| letter.source_key != key);
+        }
+        mended
     }
 
     async fn take_links(

@@ -13,6 +13,7 @@ mod error;
 mod executor;
 mod intake;
 pub mod print;
+pub mod purge;
 mod remap;
 mod retire;
 pub mod scheduler;

@@ -11,7 +11,7 @@ use muster_core::connector::{
 };
 use muster_core::ledger::{Counters, Evidence, Expected};
 use muster_core::run;
-use muster_store::{Fence, ScopeClose, StoreError};
+use muster_store::{Fence, ScopeClose, SeenKind, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -101,7 +101,10 @@ async fn read_once(context: &mut Context<'_>, at: usize) -> Result<Attempt, Engi
     let state = &context.scopes[at];
     let plan = ScopePlan { stream: state.row.stream.clone(), name: Arc::from(state.row.name.as_str()) };
     let fence = context.store.claim_scope(context.claim, state.row.id).await?;
-    let intake = Intake::new(settings(context, at, fence)?, &state.line);
+    let mut intake = Intake::new(settings(context, at, fence)?, &state.line);
+    if state.line.counters.touched() > 0 {
+        intake.count_not_again(context.store.noted(context.run.id, Some(&plan.stream), SeenKind::Counted).await?);
+    }
     let (sink, task) = start(intake, &context.options.cancel);
     let request = ReadRequest { scope: &plan, mode: context.run.mode, cursor: state.row.cursor.as_ref() };
     let mut end = context.connector.read(request, &sink).await;

@@ -77,6 +77,27 @@ impl StoreError {
         }
     }
 
+    /// What an operator can do about it, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        if self.is_read_only() {
+            return Some("free space where the store lies, or give one that this user may write to; then try again");
+        }
+        let Self::Open { source, .. } = self else { return None };
+        match source {
+            sqlx::Error::Configuration(_) => Some("write it as `postgres://user:password@host:5432/database`"),
+            sqlx::Error::Io(_) => Some("check the host and the port, and whether the database runs"),
+            sqlx::Error::Tls(_) => Some("check the database's certificate, and `sslmode` in the URL"),
+            sqlx::Error::Database(error) => match error.code().as_deref() {
+                Some("28P01" | "28000") => Some("check the user and the password in the URL"),
+                Some("3D000") => Some("make the database first: `CREATE DATABASE`"),
+                Some("42501") => Some("the user needs the right to make tables in the database's schema"),
+                Some("14") => Some("give a directory that this user may write to"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn database(&self) -> Option<&sqlx::Error> {
         match self {
             Self::Open { source, .. } | Self::Statement { source, .. } => Some(source),

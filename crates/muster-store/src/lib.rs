@@ -38,6 +38,6 @@ pub use error::StoreError;
 pub use inventory::{Asked, DocumentRow, Prior, Totals};
 pub use links::EdgeRow;
 pub use retire::ParkedRow;
-pub use runs::{ConnectorRow, FIRST_TENANT, Order, RunClose, RunRow, ScopeClose, ScopeRow, SeenKind};
+pub use runs::{ConnectorRow, FIRST_TENANT, Order, RunClose, RunRow, SEVERAL_MAPS, ScopeClose, ScopeRow, SeenKind};
 pub use store::{Location, Store};
 pub use write::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, PackedBatch, Parked, RefreshWrite};

@@ -14,6 +14,9 @@ use crate::{Store, StoreError};
 /// The tenant of an installation that has only one.
 pub const FIRST_TENANT: i64 = 1;
 
+/// The map of a scope whose assets are made by more than one: no map has this id.
+pub const SEVERAL_MAPS: i64 = 0;
+
 /// A connector as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorRow {
@@ -95,6 +98,9 @@ pub enum SeenKind {
     Missed,
     /// Assets that the run holds.
     Held,
+    /// Assets that a ledger line counts as created, updated, reappeared or refreshed: a scope that is read again counts
+    /// them no second time.
+    Counted,
 }
 
 impl SeenKind {
@@ -105,6 +111,7 @@ impl SeenKind {
             Self::Deleted => 2,
             Self::Missed => 3,
             Self::Held => 4,
+            Self::Counted => 5,
         }
     }
 }
@@ -298,7 +305,19 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Notes the map that all assets of a run's scopes of a stream are made by.
+    /// Makes the next run of these scopes read anew.
+    pub async fn forget_cursors(&self, claim: RunClaim, scopes: &[i64]) -> Result<(), StoreError> {
+        if scopes.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_claim(&mut conn, claim).await?;
+        forget_cursors(&mut conn, scopes).await?;
+        transaction.commit().await
+    }
+
+    /// Notes the map that all assets of a run's scopes of a stream are made by; [`SEVERAL_MAPS`] while it changes.
     pub async fn keep_map(&self, claim: RunClaim, stream: &str, map: i64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
@@ -336,10 +355,8 @@ impl Store {
                        UNION SELECT scope FROM parked WHERE run = $1)";
             let params = vec![run.into(), SeenKind::Deleted.number().into()];
             conn.execute("forgetting cursors", sql, params).await?;
-            for scope in read_in_full(&mut conn, run).await? {
-                let sql = "UPDATE scope SET cursor = NULL WHERE id = $1";
-                conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
-            }
+            let full = read_in_full(&mut conn, run).await?;
+            forget_cursors(&mut conn, &full).await?;
         }
         let sql = "UPDATE run SET state = 'ended', result = $2, ended_at = $3, machine = $4, notes = $5 WHERE id = $1";
         let params = vec![
@@ -403,6 +420,14 @@ pub(crate) async fn save_line(
         vec![run.into(), scope.into(), json(line)?.into(), i64::from(ended).into()],
     )
     .await?;
+    Ok(())
+}
+
+async fn forget_cursors(conn: &mut Conn<'_>, scopes: &[i64]) -> Result<(), StoreError> {
+    for &scope in scopes {
+        let sql = "UPDATE scope SET cursor = NULL WHERE id = $1 AND cursor IS NOT NULL";
+        conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgPool, SqlitePool};
 
 use crate::StoreError;
 use crate::dialect::Dialect;
@@ -38,6 +38,9 @@ pub(crate) const SQLITE_WRITER_CACHE_KIB: u32 = 16 << 10;
 /// The same while indexes are made: the sorter takes as much again.
 pub(crate) const SQLITE_BUILD_CACHE_KIB: u32 = 8 << 10;
 const SQLITE_READER_CACHE_KIB: u32 = 4 << 10;
+
+/// How long a database may take to answer at first.
+const REACH: Duration = Duration::from_secs(5);
 
 /// What PostgreSQL is told of each connection. A process that stops in the middle of a transaction, or whose machine is
 /// gone, holds its locks no longer than a job's lease, and whoever takes its job over can write.
@@ -87,6 +90,7 @@ impl Store {
                     ))
                 })?;
                 let options = options.options(POSTGRES_SESSION);
+                reach(&options).await.map_err(failed)?;
                 Pools::Postgres(PgPoolOptions::new().max_connections(8).connect_with(options).await.map_err(failed)?)
             }
         };
@@ -196,6 +200,16 @@ impl Store {
             Pools::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Tries once whether the database answers and lets us in: the pool would try again, in silence, until its patience ends.
+async fn reach(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let tried = tokio::time::timeout(REACH, sqlx::PgConnection::connect_with(options)).await;
+    let silent = || {
+        let words = format!("it did not answer within {} seconds", REACH.as_secs());
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, words))
+    };
+    tried.map_err(|_| silent())??.close().await
 }
 
 async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {

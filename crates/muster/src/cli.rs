@@ -68,7 +68,14 @@ pub(crate) struct ServeArguments {
     /// How many jobs run at once.
     #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
     pub(crate) workers: usize,
+    /// For how many days the records and the history of what is gone are kept, dead letters, and jobs that have ended.
+    #[arg(long, env = "MUSTER_KEEP_DAYS", default_value_t = KEEP_DAYS, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) keep_days: u32,
 }
+
+/// How long that is, unless somebody says otherwise (design D14).
+pub(crate) const KEEP_DAYS: u32 = 90;
 
 /// Where a hub keeps what it knows.
 #[derive(Debug, Args)]

@@ -83,8 +83,11 @@ impl From<EngineError> for Failure {
 
 impl From<muster_store::StoreError> for Failure {
     fn from(error: muster_store::StoreError) -> Self {
-        let read_only = error.is_read_only();
+        let remedy = error.remedy();
         let failure = Self::failed(error);
-        if read_only { failure.with_hint("free space where the store lies, then try again") } else { failure }
+        match remedy {
+            Some(remedy) => failure.with_hint(remedy),
+            None => failure,
+        }
     }
 }

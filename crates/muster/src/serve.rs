@@ -1,5 +1,6 @@
 //! `muster serve`: the hub. Web, worker and scheduler in one process, meeting in the store (docs/adr/0006).
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,9 +37,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const LOOK_FOR_SPACE: i64 = 2_000_000;
 /// How long requests under way may take when the hub ends.
 const GRACE: Duration = Duration::from_secs(3);
-/// Events older than this go.
-const EVENT_DAYS: i64 = 90;
-const PURGED_AT_ONCE: i64 = 10_000;
+/// How often it is seen whether a day has passed.
+const LOOK_FOR_AGE: Duration = Duration::from_secs(60);
 const DAY: i64 = 86_400_000_000;
 
 /// A hub that serves.
@@ -62,6 +62,8 @@ pub(crate) struct Start<'a> {
     /// Certificate and key.
     pub(crate) tls: Option<(&'a Path, &'a Path)>,
     pub(crate) workers: usize,
+    /// How many days what is gone keeps its records and history, and what has ended its traces.
+    pub(crate) keep_days: u32,
     /// The first administrator's password; from the environment, where absent, else made.
     pub(crate) password: Option<Secret>,
 }
@@ -77,6 +79,7 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
         database: arguments.place.database.as_ref(),
         tls,
         workers: arguments.workers,
+        keep_days: arguments.keep_days,
         password: None,
     };
     let serving = Serving::start(start).await?;
@@ -146,8 +149,12 @@ impl Serving {
             owner: format!("{url} {}", std::process::id()),
             parallel: start.workers,
         };
-        let tasks =
-            vec![serving, tokio::spawn(worker.serve(stopped.clone())), tokio::spawn(schedule(store, clock, stopped))];
+        let tasks = vec![
+            serving,
+            tokio::spawn(worker.serve(stopped.clone())),
+            tokio::spawn(purge(store.clone(), Arc::clone(&clock), start.keep_days, stopped.clone())),
+            tokio::spawn(schedule(store, clock, stopped)),
+        ];
         Ok(Self { url, password, hub, handle, stop, tasks, _state: state })
     }
 
@@ -191,6 +198,16 @@ async fn open(start: &Start<'_>) -> Result<(Store, Option<State>), Failure> {
     }
 }
 
+fn not_listening(address: SocketAddr, error: std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "another program listens there: end it, or give another address by `--listen`",
+        ErrorKind::AddrNotAvailable => "this machine has no such address: give one of its own by `--listen`",
+        ErrorKind::PermissionDenied => "ports below 1024 need a right of their own: give another by `--listen`",
+        _ => "give another address by `--listen`",
+    };
+    Failure::failed(anyhow::Error::new(error).context(format!("listening at `{address}`"))).with_hint(hint)
+}
+
 async fn listen(
     start: &Start<'_>,
     router: axum::Router,
@@ -198,8 +215,7 @@ async fn listen(
 ) -> Result<(String, JoinHandle<()>), Failure> {
     let listener = TcpListener::bind(start.listen)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .with_context(|| format!("listening at `{}`", start.listen))
-        .map_err(Failure::failed)?;
+        .map_err(|error| not_listening(start.listen, error))?;
     let address = listener.local_addr().context("reading the address").map_err(Failure::failed)?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let handle = handle.clone();
@@ -249,25 +265,36 @@ fn tls(certificate: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
-/// Lets events from before a time go, some at a time.
-async fn purge(store: &Store, before: Instant) {
+/// Lets go once a day of what is kept for so many days only, until told to stop.
+async fn purge(store: Store, clock: Arc<dyn Clock>, days: u32, mut stop: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(LOOK_FOR_AGE);
+    let mut purged = Instant(0);
     loop {
-        match store.purge_events(before, PURGED_AT_ONCE).await {
-            Ok(purged) if purged == u64::try_from(PURGED_AT_ONCE).unwrap_or(u64::MAX) => {}
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "letting old events go");
-                return;
-            }
+        tokio::select! {
+            _ = look.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let now = clock.now();
+        if now.0 - purged.0 < DAY || store.is_read_only() {
+            continue;
+        }
+        tokio::select! {
+            done = muster_engine::purge::purge(&store, days, now) => match done {
+                Ok(()) => purged = now,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "letting go of what was kept long");
+                }
+            },
+            _ = stop.changed() => return,
         }
     }
 }
 
-/// Starts what is due, and lets old events go, until told to stop.
+/// Starts what is due, and looks for space on a full disk, until told to stop.
 async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut purged, mut looked) = (Instant(0), Instant(0));
+    let mut looked = Instant(0);
     loop {
         tokio::select! {
             _ = look.tick() => {}
@@ -282,10 +309,6 @@ async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver
         }
         if let Err(error) = scheduler::tick(&store, now).await {
             tracing::error!(error = &error as &dyn std::error::Error, "looking for what is due");
-        }
-        if now.0 - purged.0 > DAY / 24 {
-            purged = now;
-            purge(&store, now.plus(-EVENT_DAYS * DAY)).await;
         }
     }
 }

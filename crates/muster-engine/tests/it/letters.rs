@@ -85,3 +85,23 @@ async fn a_sweep_mends_no_letter() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_object_refused_and_then_read_in_one_listing_is_one_object() {
+    both(world, |bench| async move {
+        // Listed twice, as paging by name does where an entry is renamed: refused at first, then as it should be.
+        bench.source.world().page = 1;
+        bench.source.world().set("people", "n0003", "badge", "");
+        bench.source.world().fault("people", "north", &[Fault::Mend("n0003".to_owned())]);
+        let report = bench.full().await;
+        let people = counters(&report, "people");
+        assert_eq!(
+            (people.received, people.created, report.result),
+            (12, 12, RunResult::Complete),
+            "{}",
+            words(&report)
+        );
+        assert_eq!(bench.store.dead_letters(&bench.row, 10).await.unwrap(), []);
+    })
+    .await;
+}

@@ -68,6 +68,7 @@ CREATE INDEX asset_locator ON asset (connector, locator) WHERE state = 'present'
 CREATE INDEX asset_recheck ON asset (connector, recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX asset_missing ON asset (connector, stream, missing_since) WHERE missing_since IS NOT NULL;
 CREATE INDEX asset_gone ON asset (connector, stream, gone_at) WHERE gone_at IS NOT NULL;
+CREATE INDEX asset_gone_age ON asset (tenant, gone_at, id) WHERE gone_at IS NOT NULL;
 
 -- The wide part of an asset, apart from the narrow one so that comparing hashes reads few pages (docs/adr/0003).
 CREATE TABLE document (asset INTEGER PRIMARY KEY, detail TEXT NOT NULL, volatile BLOB NOT NULL, raw BLOB) STRICT;

@@ -6,11 +6,10 @@ use std::path::Path;
 use muster_lab::directory::{Faults, RunningDirectory};
 use muster_store::{Location, Store};
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, Executor as _};
 
 use crate::bodies::{Owner, Things};
-use crate::hub::{Hub, PASSWORD, Place};
-use crate::simulated::directory;
+use crate::hub::{Hub, PASSWORD, Place, Schema};
+use crate::simulated::{authentication, directory};
 use crate::tables::everything;
 
 const USERS_PASSWORD: &str = "zqusers-password-1";
@@ -87,14 +86,6 @@ impl<'a> Watched<'a> {
         Self { hub, canaries, things: Things::new(), lab }
     }
 
-    fn authentication(&self) -> Json {
-        let banner = self.lab.banner();
-        json!({
-            "host": "127.0.0.1", "port": self.lab.ldap_address().port(), "protocol": "ldap",
-            "bindDn": banner["bindDn"], "password": banner["password"],
-        })
-    }
-
     /// Asks, and holds the answer to what it may say; gives its status and text.
     fn ask(&mut self, method: &str, path: &str, body: Option<&Json>) -> (u16, String) {
         let form = body.filter(|_| path == "/auth").and_then(form);
@@ -126,7 +117,7 @@ impl<'a> Watched<'a> {
 
     /// Fills the hub: a connector that worked and failed, its runs, things of each kind.
     fn fill(&mut self) {
-        let (connector, profile) = self.hub.configure(self.authentication(), None);
+        let (connector, profile) = self.hub.configure(authentication(self.lab), None);
         let tested = self.hub.ended(&self.hub.post(&format!("/api/v1/connectors/{connector}/test"), &json!({})));
         assert_eq!(tested["result"], "passed", "{tested}");
         let run = self.hub.ended(&self.hub.run(&profile, "full"));
@@ -192,7 +183,7 @@ impl<'a> Watched<'a> {
     }
 
     fn body(&self, path: &str, method: &str) -> Json {
-        let authentication = self.authentication();
+        let authentication = authentication(self.lab);
         let owner =
             Owner { mark: MARK, things: &self.things, authentication: &authentication, password: USERS_PASSWORD };
         owner.body(path, method)
@@ -373,18 +364,10 @@ async fn a_secret_of_the_hub_is_found_nowhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_of_a_hub_on_postgres_is_found_nowhere() {
-    let Ok(url) = std::env::var("MUSTER_TEST_POSTGRES") else {
+    let Some(schema) = Schema::make("secrets") else {
         eprintln!("SKIPPED: MUSTER_TEST_POSTGRES is not set, this test needs PostgreSQL");
         return;
     };
-    let schema = format!("secrets_{}", std::process::id());
-    let command = async |sql: String| {
-        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
-    };
-    command(format!("CREATE SCHEMA {schema}")).await;
-    let database = format!("{url}?options=-c%20search_path%3D{schema}");
-    let location = Location::Url(muster_core::secret::Secret::new(database.clone()));
-    found_nowhere(&Place::Database(database), &location, || "ab".repeat(32)).await;
-    command(format!("DROP SCHEMA {schema} CASCADE")).await;
+    let location = Location::Url(muster_core::secret::Secret::new(schema.url.clone()));
+    found_nowhere(&Place::Database(schema.url.clone()), &location, || "ab".repeat(32)).await;
 }

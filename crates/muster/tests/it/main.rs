@@ -16,11 +16,13 @@ mod ldif;
 mod memory;
 mod moves;
 mod names;
+mod readers;
 mod samba;
 mod secrets;
 mod serving;
 mod simulated;
 mod spec;
+mod starting;
 #[path = "../../../muster-web/tests/it/tables.rs"]
 mod tables;
 mod tenants;

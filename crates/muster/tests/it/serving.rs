@@ -11,7 +11,7 @@ use crate::hub::{Hub, Place, Schema, digest, until};
 use crate::lab::{Lab, TURN};
 use crate::simulated::{authentication, settings};
 
-async fn lab(users: u64) -> RunningDirectory {
+pub(crate) async fn lab(users: u64) -> RunningDirectory {
     start(DirectoryOptions { users, staff: Some(users), seed: 11, ..DirectoryOptions::default() }).await.unwrap()
 }
 
