@@ -14,10 +14,11 @@ mod executor;
 mod intake;
 pub mod print;
 mod remap;
+mod replay;
 mod retire;
 pub mod scheduler;
 mod scope;
 pub mod worker;
 
 pub use error::EngineError;
-pub use executor::{Options, Progress, Report, Subject, run};
+pub use executor::{Options, Progress, Report, Subject, replay, run};

@@ -89,6 +89,10 @@ pub struct DeadLetterWrite {
     pub reason: String,
     /// Its values, encoded.
     pub raw: Vec<u8>,
+    /// The map that rejected it; none where it could not even be decoded.
+    pub map: Option<i64>,
+    /// The target that stayed empty.
+    pub target: Option<String>,
 }
 
 /// A record that lost content attributes: it waits until the guard has seen them all.
@@ -139,6 +143,8 @@ pub struct BatchWrite<'a> {
     pub deleted: Vec<i64>,
     /// The assets are mapped again from what is stored: where they were read, and that they are missing, stays.
     pub replayed: bool,
+    /// The records come from the dead letters: those that stay there were replayed once more.
+    pub retried: bool,
     /// The number of the batch in its scope's attempt.
     pub number: i64,
 }
@@ -164,6 +170,7 @@ impl<'a> BatchWrite<'a> {
             changed: Vec::new(),
             deleted: Vec::new(),
             replayed: false,
+            retried: false,
             number: 0,
         }
     }
@@ -196,7 +203,7 @@ async fn write_all(
     write_search(conn, &batch).await?;
     write_refreshes(conn, &batch).await?;
     write_touches(conn, &batch.touches).await?;
-    write_dead_letters(conn, fence, &batch).await?;
+    crate::letters::write(conn, fence, &batch).await?;
     write_parked(conn, fence, &batch.parked).await?;
     let links = std::mem::take(&mut batch.links);
     crate::links::write(conn, fence.run, links, &mut batch, line).await?;
@@ -400,60 +407,6 @@ async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite<'_>) ->
     let mut all = vec![run.into(), batch.as_of.0.into()];
     all.extend(params);
     conn.execute("writing history", sql, all).await?;
-    Ok(())
-}
-
-async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
-    let dialect = conn.dialect();
-    let place = || -> Vec<crate::sql::Param> {
-        vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.into()]
-    };
-    let written = batch.assets.iter().map(|asset| asset.id);
-    let written = written.chain(batch.refreshes.iter().map(|refresh| refresh.id));
-    let mended: Vec<i64> = written.chain(batch.readable.iter().copied()).collect();
-    if !mended.is_empty() {
-        let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
-        if conn.fetch_one("looking for dead letters", some, place()).await?.is_some() {
-            let bulk = Bulk::ids(dialect, &mended);
-            let (source, params) = bulk.source(dialect, "b", 4);
-            let join = dialect.bulk_join();
-            let sql = format!(
-                "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 \
-                 AND source_key IN (SELECT a.source_key FROM {source} {join} asset a ON a.id = b.id)"
-            );
-            let mut all = place();
-            all.extend(params);
-            conn.execute("dropping mended dead letters", sql, all).await?;
-        }
-    }
-    if batch.dead_letters.is_empty() {
-        return Ok(());
-    }
-    let mut id = next_id(conn, i64::try_from(batch.dead_letters.len()).unwrap_or(i64::MAX)).await?;
-    let columns =
-        [("id", ColumnKind::Int), ("k", ColumnKind::Text), ("reason", ColumnKind::Text), ("raw", ColumnKind::Blob)];
-    let mut bulk = Bulk::new(dialect, &columns, batch.dead_letters.len());
-    for letter in &batch.dead_letters {
-        bulk.push(&[
-            Cell::Int(id),
-            Cell::Text(&letter.source_key),
-            Cell::Text(&letter.reason),
-            Cell::Blob(&letter.raw),
-        ]);
-        id += 1;
-    }
-    let (source, params) = bulk.source(dialect, "b", 7);
-    let (int, text) = (dialect.cast_int(), dialect.cast_text());
-    let sql = format!(
-        "INSERT INTO dead_letter (id, tenant, connector, stream, scope, source_key, run, at, reason, raw) \
-         SELECT b.id, $1{int}, $2{int}, $3{text}, $4{int}, b.k, $5{int}, $6{int}, b.reason, b.raw FROM {source} WHERE true \
-         ON CONFLICT (tenant, connector, stream, source_key) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, \
-         run = excluded.run, at = excluded.at WHERE dead_letter.reason <> excluded.reason OR dead_letter.raw <> excluded.raw"
-    );
-    let mut all = place();
-    all.extend([fence.scope.into(), fence.run.into(), batch.as_of.0.into()]);
-    all.extend(params);
-    conn.execute("writing dead letters", sql, all).await?;
     Ok(())
 }
 

@@ -15,8 +15,10 @@ pub(crate) mod clients;
 mod connector_types;
 pub(crate) mod connectors;
 mod document;
+pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
+pub(crate) mod letters;
 mod live;
 mod map_trial;
 mod maps;
@@ -38,7 +40,9 @@ pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {
         .merge(connectors::router())
         .merge(profiles::router())
         .merge(runs::router())
+        .merge(held::router())
         .merge(jobs::router())
+        .merge(letters::router())
         .merge(maps::router())
         .merge(users::router())
         .merge(clients::router())

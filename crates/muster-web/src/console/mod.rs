@@ -18,7 +18,9 @@ mod connector_form;
 mod connectors;
 mod form;
 mod frame;
+mod held;
 mod inventory;
+mod letters;
 mod part;
 mod profile_form;
 mod profiles;
@@ -63,6 +65,10 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/console/runs", get(runs::list))
         .route("/console/runs/{id}", get(runs::detail))
         .route("/console/runs/{id}/cancel", post(runs::cancel))
+        .route("/console/held", get(held::list))
+        .route("/console/dead-letters", get(letters::list))
+        .route("/console/dead-letters/replay", post(letters::replay))
+        .route("/console/dead-letters/{id}", get(letters::detail))
         .merge(assets::router())
         .route("/console/{*rest}", get(async || Err::<(), _>(Problem::new(Code::NotFound))))
 }
@@ -91,7 +97,9 @@ fn connector_routes() -> Router<Arc<Hub>> {
         .route("/console/profiles/{id}", get(profiles::detail))
         .route("/console/profiles/{id}/edit", get(profile_form::edit).post(profile_form::update))
         .route("/console/profiles/{id}/run", post(profiles::run))
+        .route("/console/profiles/{id}/replay", post(profiles::replay))
         .route("/console/profiles/{id}/release", get(profiles::confirm_release).post(profiles::release))
+        .route("/console/profiles/{id}/refuse", get(profiles::confirm_refuse).post(profiles::refuse))
         .route("/console/profiles/{id}/delete", get(profiles::confirm_delete).post(profiles::delete))
         .route("/console/schedule", get(schedule::preview))
 }

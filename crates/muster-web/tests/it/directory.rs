@@ -65,6 +65,13 @@ impl Directory {
         objects.push(object);
     }
 
+    /// Adds a user without a SID: it becomes a dead letter.
+    pub(crate) fn broken(&self, rid: u32) {
+        self.put("users", (rid, "Broken"), json!({}), &[]);
+        let mut objects = self.objects.lock().unwrap();
+        objects.last_mut().unwrap().values.remove("objectSid");
+    }
+
     fn group(&self, rid: u32, name: &str, members: &[String]) {
         self.put("groups", (rid, name), json!({ "groupType": "-2147483646" }), members);
     }

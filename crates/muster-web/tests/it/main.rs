@@ -8,6 +8,7 @@ mod console;
 mod directory;
 mod events;
 mod inventory;
+mod letters;
 mod maps;
 mod people;
 mod trouble;

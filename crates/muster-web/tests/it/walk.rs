@@ -50,7 +50,9 @@ async fn ids(app: &TestApp) -> Vec<(&'static str, String)> {
     let row = ConnectorRow { id: row.id, tenant: 1, name: row.name };
     let profile_row = app.hub.store.profile(1, &text(&kept)).await.unwrap().unwrap();
     let order = Order { profile: Some(profile_row.id), job: None };
-    let report = Directory::new(app, 3).read(app, &row, order).await;
+    let directory = Directory::new(app, 3);
+    directory.broken(1900);
+    let report = directory.read(app, &row, order).await;
     let job = app.post(&format!("/api/v1/profiles/{}/run", text(&kept)), json!({})).await.expect(202);
     let clone = "/api/v1/transform-maps/default:active_directory:users/clone";
     let map = app.post(clone, json!({ "name": "mine" })).await.expect(201);
@@ -67,6 +69,7 @@ async fn ids(app: &TestApp) -> Vec<(&'static str, String)> {
         ("inventory/groups", first("/api/v1/inventory/groups").await),
         ("inventory/roles", first("/api/v1/inventory/roles").await),
         ("users", text(&user)),
+        ("dead-letters", first("/api/v1/dead-letters").await),
         ("runs", report.run.id.to_string()),
     ]
 }
@@ -92,6 +95,7 @@ fn body(path: &str, method: &Method) -> Option<Value> {
         ("/api/v1/connectors/{id}/profiles" | "/api/v1/profiles/{id}", _) => json!({ "name": "n" }),
         ("/api/v1/profiles/preview-schedule", _) => json!({ "schedule": {} }),
         ("/api/v1/profiles/{id}/run", _) => json!({}),
+        ("/api/v1/dead-letters/replay", _) => json!({ "letters": [1] }),
         ("/api/v1/transform-maps", _) => {
             json!({ "name": "n", "type": "active_directory", "stream": "users", "text": text })
         }
@@ -186,6 +190,7 @@ async fn another_tenant_finds_nothing() {
             "inventory/roles",
             "sources",
             "dead-letters",
+            "held",
         ] {
             let page = app.call_as(&token, (Method::GET, &format!("/api/v1/{list}")), None).await.expect(200);
             assert_eq!(page["items"], json!([]), "{list}");
@@ -310,6 +315,8 @@ async fn the_document_is_whole() {
         GET /api/v1/data-models
         GET /api/v1/data-models/{name}
         GET /api/v1/dead-letters
+        GET /api/v1/dead-letters/{id}
+        GET /api/v1/held
         GET /api/v1/inventory/groups
         GET /api/v1/inventory/groups/{id}
         GET /api/v1/inventory/groups/{id}/history
@@ -341,9 +348,13 @@ async fn the_document_is_whole() {
         POST /api/v1/connectors
         POST /api/v1/connectors/{id}/profiles
         POST /api/v1/connectors/{id}/test
+        POST /api/v1/dead-letters/replay
+        POST /api/v1/dead-letters/{id}/replay
         POST /api/v1/jobs/{id}/cancel
         POST /api/v1/profiles/preview-schedule
+        POST /api/v1/profiles/{id}/refuse
         POST /api/v1/profiles/{id}/release
+        POST /api/v1/profiles/{id}/replay
         POST /api/v1/profiles/{id}/run
         POST /api/v1/transform-maps
         POST /api/v1/transform-maps/lint
