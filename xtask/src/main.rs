@@ -34,10 +34,10 @@ usage: cargo xtask <verb> [options]
   quick                    before every commit, 3 minutes warm: formatting, lints, unit tests and the integration tests
                            that need no server, crate arrows, licences, file sizes, paths
   test [--without samba] [--without browser]
-                           what CI runs, 25 minutes: sets up the tools, then `quick`, then every suite over SQLite and
-                           PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP, the console in a
-                           browser (Chromium), the API against its description, the docs, the generated files and the
-                           changelog; starts what it needs on loopback and stops it.
+                           what CI runs, 25 minutes: sets up the tools, then what `quick` looks at, then every suite
+                           over SQLite and PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP,
+                           the console in a browser (Chromium), the API against its description, the docs and the
+                           generated files; starts what it needs on loopback and stops it.
                            Without root the domain controller cannot run, nor a browser be installed: the rest runs, and
                            it ends in failure unless `--without` says that this is meant
   bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a

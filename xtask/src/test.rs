@@ -107,7 +107,7 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     steps.take("set-up", || set_up(shell, plan))?;
     let offline = shell.with("CARGO_NET_OFFLINE", "true");
     steps.take("build", || offline.cargo(&["build", "--package", "muster", "--locked"]))?;
-    quick::steps_of(&offline, steps)?;
+    quick::looks(&offline, steps)?;
     suites(&offline, plan.samba, steps)?;
     match plan.browser {
         Suite::Run => steps.take("browser", || browser::run(&offline))?,

@@ -115,7 +115,8 @@ impl Intake {
     }
 
     /// Looks a batch up, decides and maps: all that is to be written of it.
-    async fn prepare<'s>(&mut self, settings: &'s IntakeSettings, batch: Batch) -> Result<BatchWrite<'s>, StoreError> {
+    async fn prepare(&mut self, batch: Batch) -> Result<BatchWrite, StoreError> {
+        let settings = self.settings.clone();
         let model = settings.map.model();
         let scope = settings.scopes.get(&*batch.scope).copied().unwrap_or(settings.fence.scope);
         let asked: Vec<Asked<'_>> = batch
@@ -130,7 +131,7 @@ impl Intake {
         let priors =
             settings.store.prefilter(&settings.connector, &model.name, (scope, settings.map_id), &asked).await?;
         let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
-        write.origin = settings.origin.as_deref();
+        write.origin.clone_from(&settings.origin);
         write.number = self.taken.batches;
         (write.replayed, write.retried) = (settings.retried, settings.retried);
         self.taken.batches += 1;
@@ -171,7 +172,7 @@ impl Intake {
         new
     }
 
-    fn take_keys(&mut self, records: &RecordBatch, priors: &[Option<Prior>], scope: i64, write: &mut BatchWrite<'_>) {
+    fn take_keys(&mut self, records: &RecordBatch, priors: &[Option<Prior>], scope: i64, write: &mut BatchWrite) {
         for (record, prior) in records.iter().zip(priors) {
             match prior {
                 Some(prior) if prior.known.as_ref().is_none_or(|known| !known.gone) => {
@@ -194,18 +195,14 @@ impl Intake {
         records: &RecordBatch,
         priors: &[Option<Prior>],
         scope: i64,
-        work: &mut Work<'_, '_>,
+        work: &mut Work<'_>,
     ) -> Result<(), StoreError> {
         let model = Arc::clone(self.settings.map.model());
         let changed: Vec<i64> = priors.iter().flatten().filter(|prior| !prior.same).map(|prior| prior.id).collect();
         let documents: HashMap<i64, DocumentRow> =
             self.settings.store.documents(&changed).await?.into_iter().map(|row| (row.id, row)).collect();
         let mut created: HashSet<&str> = HashSet::new();
-        for (index, (record, prior)) in records.iter().zip(priors).enumerate() {
-            if index % 64 == 63 {
-                // The batch before is being written on this task: its next statement must not wait for the whole map.
-                tokio::task::yield_now().await;
-            }
+        for (record, prior) in records.iter().zip(priors) {
             let bits = reconcile::attribute_bits(record, &model);
             let Some(prior) = prior else {
                 if created.insert(record.key()) {
@@ -242,7 +239,7 @@ impl Intake {
         &mut self,
         record: RecordView<'_>,
         (scope, bits): (i64, u64),
-        work: &mut Work<'_, '_>,
+        work: &mut Work<'_>,
     ) -> Result<(), StoreError> {
         let mapped = match self.settings.map.apply(record, self.settings.as_of) {
             Ok(mapped) => mapped,
@@ -278,7 +275,7 @@ impl Intake {
         record: RecordView<'_>,
         (id, known, document): (i64, &Known, &DocumentRow),
         (decision, scope, bits): (Decision, i64, u64),
-        work: &mut Work<'_, '_>,
+        work: &mut Work<'_>,
     ) {
         let model = Arc::clone(self.settings.map.model());
         let lost = known.attributes & !bits;
@@ -300,7 +297,7 @@ impl Intake {
         record: RecordView<'_>,
         (id, document): (i64, &DocumentRow),
         (decision, scope, bits): (Decision, i64, u64),
-        work: &mut Work<'_, '_>,
+        work: &mut Work<'_>,
     ) {
         let model = Arc::clone(self.settings.map.model());
         let merged = reconcile::merge_volatile(&model, record, &document.volatile);
@@ -386,7 +383,7 @@ impl Intake {
     /// Puts a record into the dead letters; with a readable key it still counts as seen (P9).
     fn reject(
         &mut self,
-        write: &mut BatchWrite<'_>,
+        write: &mut BatchWrite,
         (key, received): (Option<String>, bool),
         Told { reason, raw, target }: Told,
     ) {
@@ -410,7 +407,7 @@ impl Intake {
         &mut self,
         links: Vec<LinkPage>,
         owners: &HashMap<String, i64>,
-        write: &mut BatchWrite<'_>,
+        write: &mut BatchWrite,
     ) -> Result<(), StoreError> {
         let strangers: Vec<String> =
             links.iter().map(|page| &page.owner).filter(|owner| !owners.contains_key(*owner)).cloned().collect();
@@ -441,8 +438,8 @@ impl Told {
     }
 }
 
-struct Work<'w, 'a> {
-    write: &'w mut BatchWrite<'a>,
+struct Work<'w> {
+    write: &'w mut BatchWrite,
     owners: &'w mut HashMap<String, i64>,
 }
 

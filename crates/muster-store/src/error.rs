@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The writer's claim on its scope is gone: another has it, or the run was cancelled (design D10).
     #[error("the claim on the scope is gone: {0}")]
     Fenced(&'static str),
+    /// The store is read-only at the moment: a write before this one failed for want of space.
+    #[error("the store takes no writes: its disk is full, or it is read-only")]
+    ReadOnly,
     /// A list that cannot be asked for.
     #[error("{0}")]
     Query(String),
@@ -47,12 +50,15 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database takes no writes: its disk is full, or it is read-only.
     pub fn is_read_only(&self) -> bool {
-        let Some(sqlx::Error::Database(error)) = self.database() else { return false };
+        let error = match self.database() {
+            Some(sqlx::Error::Database(error)) => error,
+            _ => return matches!(self, Self::ReadOnly),
+        };
         let code = error.code().unwrap_or_default();
         match code.parse::<i64>() {
-            // SQLite's extended codes: READONLY is 8, IOERR_WRITE, FSYNC and their like are 10, FULL is 13.
+            // SQLite's extended codes: READONLY is 8, IOERR_WRITE, FSYNC, SHMSIZE and their like are 10, FULL is 13.
             Ok(number) if code.len() <= 5 && !code.starts_with("53") && !code.starts_with("25") => {
-                matches!(number & 0xff, 8 | 13) || matches!(number, 778 | 1034)
+                matches!(number & 0xff, 8 | 13) || matches!(number, 778 | 1034 | 4874)
             }
             // PostgreSQL: disk_full, read_only_sql_transaction.
             _ => matches!(code.as_ref(), "53100" | "25006"),

@@ -3,7 +3,7 @@
 use crate::claims::{Fence, check_fence};
 use crate::runs::{ConnectorRow, next_id};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn, Param};
-use crate::write::BatchWrite;
+use crate::write::{BatchWrite, PackedBatch};
 use crate::{Store, StoreError};
 
 /// How many letters are replayed in one batch.
@@ -31,16 +31,14 @@ pub struct KeptLetter {
     pub raw: Vec<u8>,
 }
 
-fn place(batch: &BatchWrite<'_>) -> Vec<Param> {
-    vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.into()]
+fn place(batch: &BatchWrite) -> Vec<Param> {
+    vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.clone().into()]
 }
 
 /// Drops the letters that a batch mends, and keeps those that it brings.
-pub(crate) async fn write(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
-    let dialect = conn.dialect();
-    let written = batch.assets.iter().map(|asset| asset.id);
-    let written = written.chain(batch.refreshes.iter().map(|refresh| refresh.id));
-    let mended: Vec<i64> = written.chain(batch.readable.iter().copied()).collect();
+pub(crate) async fn write(conn: &mut Conn<'_>, fence: Fence, packed: &PackedBatch) -> Result<(), StoreError> {
+    let (dialect, batch) = (conn.dialect(), &packed.batch);
+    let mended: Vec<i64> = packed.written.iter().chain(&batch.readable).copied().collect();
     if !mended.is_empty() {
         let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
         if conn.fetch_one("looking for dead letters", some, place(batch)).await?.is_some() {
@@ -59,7 +57,7 @@ pub(crate) async fn write(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrite<
     if batch.dead_letters.is_empty() { Ok(()) } else { keep(conn, fence, batch).await }
 }
 
-async fn keep(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+async fn keep(conn: &mut Conn<'_>, fence: Fence, batch: &BatchWrite) -> Result<(), StoreError> {
     let dialect = conn.dialect();
     let mut id = next_id(conn, i64::try_from(batch.dead_letters.len()).unwrap_or(i64::MAX)).await?;
     use ColumnKind::{Blob, Int, Text};

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::inventory::{count, member_parts};
 use crate::runs::ConnectorRow;
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
-use crate::write::{BatchWrite, ChangeWrite};
+use crate::write::{BatchWrite, ChangeWrite, PackedBatch};
 use crate::{Store, StoreError};
 
 /// The most members that one entry of history names on each side; beyond it says how many more.
@@ -45,10 +45,10 @@ struct Difference {
 pub(crate) async fn write(
     conn: &mut Conn<'_>,
     run: i64,
-    pages: Vec<(i64, LinkPage)>,
-    batch: &mut BatchWrite<'_>,
+    packed: &mut PackedBatch,
     line: &mut LedgerLine,
 ) -> Result<(), StoreError> {
+    let pages = std::mem::take(&mut packed.batch.links);
     if pages.is_empty() {
         return Ok(());
     }
@@ -81,9 +81,9 @@ pub(crate) async fn write(
     for (owner, kind) in staged {
         differences.extend(unstage(conn, run, (owner, kind), &known).await?);
     }
-    apply(conn, &differences, batch).await?;
-    let new = new_owners(conn, &differences, batch).await?;
-    note(differences, &new, batch, line);
+    apply(conn, &differences, &packed.batch).await?;
+    let new = new_owners(conn, &differences, packed).await?;
+    note(differences, &new, &mut packed.batch, line);
     Ok(())
 }
 
@@ -145,7 +145,7 @@ async fn compare(conn: &mut Conn<'_>, sets: Vec<Set>, known: &KnownSets) -> Resu
 }
 
 /// Writes all differences: one statement removes, one adds, one keeps the sets' hashes.
-async fn apply(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+async fn apply(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite) -> Result<(), StoreError> {
     let dialect = conn.dialect();
     let removed: usize = differences.iter().map(|difference| difference.removed.len()).sum();
     if removed > 0 {
@@ -196,7 +196,7 @@ async fn apply(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWri
 }
 
 /// Adds members, resolved at once where their assets are known: by key in any stream of the connector, else by place.
-async fn add(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+async fn add(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite) -> Result<(), StoreError> {
     let dialect = conn.dialect();
     let added: usize = differences.iter().map(|difference| difference.added.len()).sum();
     if added == 0 {
@@ -212,7 +212,7 @@ async fn add(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite
             bulk.push(&[place[0], place[1], place[2], key.into(), locator.into(), label.into()]);
         }
     }
-    let streams = streams_of(conn, batch.connector).await?;
+    let streams = streams_of(conn, &batch.connector).await?;
     let by_key: Vec<String> = (0..streams.len())
         .map(|at| {
             let stream = at + 3;
@@ -239,9 +239,9 @@ async fn add(conn: &mut Conn<'_>, differences: &[Difference], batch: &BatchWrite
 async fn new_owners(
     conn: &mut Conn<'_>,
     differences: &[Difference],
-    batch: &BatchWrite<'_>,
+    packed: &PackedBatch,
 ) -> Result<BTreeSet<i64>, StoreError> {
-    let mut new: BTreeSet<i64> = batch.assets.iter().filter(|asset| asset.created).map(|asset| asset.id).collect();
+    let mut new = packed.created.clone();
     let first_sets = differences.iter().filter(|difference| difference.before.is_none());
     let unknown: Vec<i64> = first_sets.map(|set| set.owner).filter(|owner| !new.contains(owner)).collect();
     if !unknown.is_empty() {
@@ -249,7 +249,7 @@ async fn new_owners(
         let (source, params) = bulk.source(conn.dialect(), "b", 2);
         let join = conn.dialect().bulk_join();
         let sql = format!("SELECT a.id FROM {source} {join} asset a ON a.id = b.id WHERE a.first_seen = $1");
-        let mut all = vec![batch.as_of.0.into()];
+        let mut all = vec![packed.batch.as_of.0.into()];
         all.extend(params);
         for row in conn.fetch("looking for new owners", sql, all).await? {
             new.insert(row.int(0)?);
@@ -259,7 +259,7 @@ async fn new_owners(
 }
 
 /// Counts, and writes history unless the owner is new.
-fn note(differences: Vec<Difference>, new: &BTreeSet<i64>, batch: &mut BatchWrite<'_>, line: &mut LedgerLine) {
+fn note(differences: Vec<Difference>, new: &BTreeSet<i64>, batch: &mut BatchWrite, line: &mut LedgerLine) {
     for difference in differences {
         let Difference { owner, kind, added, removed, before, .. } = difference;
         line.counters.links_added += count(signed(added.len()));

@@ -9,7 +9,7 @@ use muster_core::query::tokens::Target;
 use crate::dialect::Dialect;
 use crate::inventory::parse_detail;
 use crate::search::{self, Bind, Count, Counting, Page, PageKey, Statement, View};
-use crate::sql::{Bulk, Cell, ColumnKind, Conn, Param};
+use crate::sql::{Bulk, Cell, ColumnKind, Command, Conn, Param};
 use crate::{Store, StoreError};
 
 /// Rows that are refilled at once when the search tables are made anew.
@@ -142,30 +142,34 @@ async fn refill(conn: &mut Conn<'_>) -> Result<(), StoreError> {
             for tenant in tenants {
                 let rows: Vec<_> =
                     found.iter().filter(|row| row.2 == class && row.1 == tenant).map(|row| (row.0, &row.3)).collect();
-                write_rows(conn, (tenant, class), &rows, &[]).await?;
+                for command in pack_rows(conn.dialect(), (tenant, class), &rows, &[]) {
+                    conn.run(command).await?;
+                }
             }
         }
     }
 }
 
-/// Writes the search rows of assets; `known` are the ids among them that have a row already.
-pub(crate) async fn write_rows(
-    conn: &mut Conn<'_>,
+/// What writes the search rows of assets; `known` are the ids among them that have a row already.
+pub(crate) fn pack_rows(
+    dialect: Dialect,
     (tenant, class): (i64, Class),
     rows: &[(i64, &serde_json::Map<String, serde_json::Value>)],
     known: &[i64],
-) -> Result<(), StoreError> {
+) -> Vec<Command> {
     let mut columns = vec![("asset_id", ColumnKind::Int)];
     columns.extend(fields(class).map(|field| match field.value {
         muster_core::asset::schema::FieldType::Text => (field.column, ColumnKind::Text),
         _ => (field.column, ColumnKind::Int),
     }));
     if rows.is_empty() || columns.len() == 1 {
-        return Ok(());
+        return Vec::new();
     }
-    let dialect = conn.dialect();
+    let keep =
+        |sql: String, ids: String| Command { operation: "keeping the substring index", sql, params: vec![ids.into()] };
+    let mut commands = Vec::new();
     if let (Some(sql), false) = (search::substring_delete(dialect, class), known.is_empty()) {
-        conn.execute("keeping the substring index", sql, vec![id_list(known.iter().copied()).into()]).await?;
+        commands.push(keep(sql, id_list(known.iter().copied())));
     }
     let mut bulk = Bulk::new(dialect, &columns, rows.len());
     for (id, detail) in rows {
@@ -190,11 +194,11 @@ pub(crate) async fn write_rows(
     );
     let mut all = vec![tenant.into()];
     all.extend(params);
-    conn.execute("writing search rows", sql, all).await?;
+    commands.push(Command { operation: "writing search rows", sql, params: all });
     if let Some(sql) = search::substring_insert(dialect, class) {
-        conn.execute("keeping the substring index", sql, vec![id_list(rows.iter().map(|(id, _)| *id)).into()]).await?;
+        commands.push(keep(sql, id_list(rows.iter().map(|(id, _)| *id))));
     }
-    Ok(())
+    commands
 }
 
 fn id_list(ids: impl Iterator<Item = i64>) -> String {

@@ -125,14 +125,25 @@ impl Store {
         next_id(&mut writer.conn(), count).await
     }
 
-    /// The run of that connector and profile which has not ended: it is to be resumed.
+    /// The run of that connector and profile which has not ended: it is to be resumed. One whose machine another version
+    /// of Muster stored is refused.
     pub async fn unfinished_run(
         &self,
         connector: &ConnectorRow,
         profile: Option<i64>,
     ) -> Result<Option<RunRow>, StoreError> {
         let tail = "AND profile IS NOT DISTINCT FROM $3 AND state <> 'ended' ORDER BY id DESC LIMIT 1";
-        Ok(self.runs(connector, tail, vec![profile]).await?.into_iter().next())
+        let Some(run) = self.runs(connector, tail, vec![profile]).await?.into_iter().next() else { return Ok(None) };
+        let mut reader = self.reader().await?;
+        let sql = "SELECT machine_version FROM run WHERE id = $1";
+        let version = reader.conn().fetch_one("reading the run", sql, vec![run.id.into()]).await?;
+        match version.map_or(Ok(0), |row| row.int(0))? {
+            MACHINE_VERSION => Ok(Some(run)),
+            other => Err(StoreError::Corrupt(format!(
+                "run {} was begun by another version: its machine is of version {other}, this one knows {MACHINE_VERSION}",
+                run.id
+            ))),
+        }
     }
 
     /// A run of a connector.
@@ -253,13 +264,15 @@ impl Store {
         row.map_or(Ok(false), |row| Ok(row.int(0)? != 0))
     }
 
-    /// Stores how far the run is.
+    /// Stores how far the run is. Its job has moved on: what was lost of it before counts no more.
     pub async fn save_machine(&self, claim: RunClaim, machine: &Machine) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_claim(&mut conn, claim).await?;
         let sql = "UPDATE run SET machine = $2 WHERE id = $1";
         conn.execute("storing the run's state", sql, vec![claim.run.into(), json(machine)?.into()]).await?;
+        let sql = "UPDATE job SET lost = 0 WHERE id = (SELECT job FROM run WHERE id = $1) AND lost > 0";
+        conn.execute("storing the run's state", sql, vec![claim.run.into()]).await?;
         transaction.commit().await
     }
 
@@ -442,18 +455,14 @@ fn scope_row(row: &crate::sql::Row) -> Result<ScopeRow, StoreError> {
 
 pub(crate) fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
     let unreadable = |error: serde_json::Error| StoreError::Corrupt(format!("a run: {error}"));
-    let version = row.int(10)?;
-    if version != MACHINE_VERSION {
-        return Err(StoreError::Corrupt(format!(
-            "a run of machine version {version}; this one knows {MACHINE_VERSION}"
-        )));
-    }
+    let known = row.int(10)? == MACHINE_VERSION;
     Ok(RunRow {
         id: row.int(0)?,
         connector: row.int(1)?,
         order: Order { profile: row.maybe_int(11)?, job: row.maybe_int(12)? },
         mode: serde_json::from_value(row.text(2)?.into()).map_err(unreadable)?,
-        machine: serde_json::from_str(&row.text(3)?).map_err(unreadable)?,
+        // Whoever lists runs needs no machine; whoever would go on with one asks `unfinished_run`.
+        machine: if known { serde_json::from_str(&row.text(3)?).map_err(unreadable)? } else { Machine::Finish },
         result: row.maybe_text(4)?.as_deref().map(state_of).transpose()?,
         as_of: Instant(row.int(5)?),
         started_at: Instant(row.int(6)?),

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::StoreError;
 use crate::dialect::Dialect;
+use crate::space::Space;
 
 /// A parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +70,15 @@ pub enum ColumnKind {
     Text,
     /// Bytes.
     Blob,
+}
+
+/// A statement that waits for its turn, with its parameters.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// What it does, for errors.
+    pub(crate) operation: &'static str,
+    pub(crate) sql: String,
+    pub(crate) params: Vec<Param>,
 }
 
 /// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays).
@@ -280,12 +290,16 @@ impl Row {
     getter!(maybe_blob, Option<Vec<u8>>, "Bytes, or none.");
 }
 
-/// A connection of either database.
+/// A connection of either database. Whatever fails on it for want of space is noticed by all who hold the store.
 #[derive(Debug)]
-pub enum Conn<'a> {
-    /// SQLite's.
+pub struct Conn<'a> {
+    pub(crate) inner: Inner<'a>,
+    pub(crate) space: &'a Space,
+}
+
+#[derive(Debug)]
+pub(crate) enum Inner<'a> {
     Sqlite(&'a mut sqlx::SqliteConnection),
-    /// PostgreSQL's.
     Postgres(&'a mut sqlx::PgConnection),
 }
 
@@ -319,10 +333,15 @@ macro_rules! bind_all {
 impl Conn<'_> {
     /// Which database.
     pub fn dialect(&self) -> Dialect {
-        match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+        match &self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
         }
+    }
+
+    /// Runs a statement that was made before; gives the number of rows it touched.
+    pub(crate) async fn run(&mut self, command: Command) -> Result<u64, StoreError> {
+        self.execute(command.operation, command.sql, command.params).await
     }
 
     /// Runs a statement; gives the number of rows it touched. `sql` never holds a user's text.
@@ -333,17 +352,17 @@ impl Conn<'_> {
         params: Vec<Param>,
     ) -> Result<u64, StoreError> {
         let sql = AssertSqlSafe(sql.into());
-        let done = match self {
-            Self::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
+        let done = match &mut self.inner {
+            Inner::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
                 .execute(&mut **connection)
                 .await
                 .map(|done| done.rows_affected()),
-            Self::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
+            Inner::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
                 .execute(&mut **connection)
                 .await
                 .map(|done| done.rows_affected()),
         };
-        done.map_err(StoreError::statement(operation))
+        done.map_err(StoreError::statement(operation)).inspect_err(|error| self.space.notice(error))
     }
 
     /// Runs a query to its end; whoever asks bounds it.
@@ -354,17 +373,17 @@ impl Conn<'_> {
         params: Vec<Param>,
     ) -> Result<Vec<Row>, StoreError> {
         let sql = AssertSqlSafe(sql.into());
-        let rows = match self {
-            Self::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
+        let rows = match &mut self.inner {
+            Inner::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
                 .fetch_all(&mut **connection)
                 .await
                 .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
-            Self::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
+            Inner::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
                 .fetch_all(&mut **connection)
                 .await
                 .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         };
-        rows.map_err(StoreError::statement(operation))
+        rows.map_err(StoreError::statement(operation)).inspect_err(|error| self.space.notice(error))
     }
 
     /// Runs a query that gives at most one row.

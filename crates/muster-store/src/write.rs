@@ -1,4 +1,9 @@
 //! Writing a batch: inventory, search, raw, edges, history, seen and ledger in one transaction.
+//!
+//! `pack` makes the statements that need nothing of the database, parameters and all; `write_packed` runs them between
+//! the fence and the ledger line. So a batch can be packed while the one before it is written.
+
+use std::collections::BTreeSet;
 
 use muster_core::asset::Class;
 use muster_core::clock::Instant;
@@ -8,9 +13,10 @@ use muster_core::reconcile::Cause;
 use muster_core::record::RecordHash;
 
 use crate::claims::{Fence, check_fence};
+use crate::dialect::Dialect;
 use crate::ids::encode_ids;
 use crate::runs::{ConnectorRow, SeenKind, next_id, save_line};
-use crate::sql::{Bulk, Cell, ColumnKind, Conn};
+use crate::sql::{Bulk, Cell, ColumnKind, Command, Conn};
 use crate::{Store, StoreError};
 
 /// An asset to be made or rewritten.
@@ -108,17 +114,17 @@ pub struct Parked {
 
 /// All that one batch changes.
 #[derive(Debug)]
-pub struct BatchWrite<'a> {
+pub struct BatchWrite {
     /// The connector.
-    pub connector: &'a ConnectorRow,
+    pub connector: ConnectorRow,
     /// The stream.
-    pub stream: &'a str,
+    pub stream: String,
     /// The class of its assets.
     pub class: Class,
     /// The run's time.
     pub as_of: Instant,
     /// The server the records came from.
-    pub origin: Option<&'a str>,
+    pub origin: Option<String>,
     /// New and changed assets.
     pub assets: Vec<AssetWrite>,
     /// Refreshed assets.
@@ -149,12 +155,12 @@ pub struct BatchWrite<'a> {
     pub number: i64,
 }
 
-impl<'a> BatchWrite<'a> {
+impl BatchWrite {
     /// A batch that changes nothing yet.
-    pub fn new(connector: &'a ConnectorRow, stream: &'a str, class: Class, as_of: Instant) -> Self {
+    pub fn new(connector: &ConnectorRow, stream: &str, class: Class, as_of: Instant) -> Self {
         Self {
-            connector,
-            stream,
+            connector: connector.clone(),
+            stream: stream.to_owned(),
             class,
             as_of,
             origin: None,
@@ -176,10 +182,47 @@ impl<'a> BatchWrite<'a> {
     }
 }
 
+/// A batch whose statements are made.
+#[derive(Debug)]
+pub struct PackedBatch {
+    commands: Vec<Command>,
+    /// Assets made, rewritten or refreshed.
+    pub(crate) written: Vec<i64>,
+    /// Those of them that are new.
+    pub(crate) created: BTreeSet<i64>,
+    /// The rest: its assets and refreshes are packed.
+    pub(crate) batch: BatchWrite,
+}
+
 impl Store {
+    /// Makes the statements of a batch.
+    pub fn pack(&self, mut batch: BatchWrite) -> Result<PackedBatch, StoreError> {
+        let dialect = self.dialect();
+        let mut commands = Vec::new();
+        commands.extend(pack_assets(dialect, &batch));
+        commands.extend(pack_documents(dialect, &batch)?);
+        commands.extend(pack_search(dialect, &batch));
+        commands.extend(pack_refreshes(dialect, &batch)?);
+        commands.extend(pack_touches(dialect, &batch.touches));
+        let created = batch.assets.iter().filter(|asset| asset.created).map(|asset| asset.id).collect();
+        let refreshed = batch.refreshes.drain(..).map(|refresh| refresh.id);
+        let written = batch.assets.drain(..).map(|asset| asset.id).chain(refreshed).collect();
+        Ok(PackedBatch { commands, written, created, batch })
+    }
+
+    /// Packs and writes a batch, as [`Store::write_packed`] does.
+    pub async fn write(&self, fence: Fence, batch: BatchWrite, line: &mut LedgerLine) -> Result<(), StoreError> {
+        self.write_packed(fence, self.pack(batch)?, line).await
+    }
+
     /// Writes a batch and its ledger line, unless the fence says that the writer's claim is gone. What the links
     /// changed is counted into the line.
-    pub async fn write(&self, fence: Fence, batch: BatchWrite<'_>, line: &mut LedgerLine) -> Result<(), StoreError> {
+    pub async fn write_packed(
+        &self,
+        fence: Fence,
+        batch: PackedBatch,
+        line: &mut LedgerLine,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         match write_all(&mut transaction.conn()?, fence, batch, line).await {
             Ok(()) => transaction.commit().await,
@@ -194,19 +237,17 @@ impl Store {
 async fn write_all(
     conn: &mut Conn<'_>,
     fence: Fence,
-    mut batch: BatchWrite<'_>,
+    mut packed: PackedBatch,
     line: &mut LedgerLine,
 ) -> Result<(), StoreError> {
     check_fence(conn, fence).await?;
-    write_assets(conn, &batch).await?;
-    write_documents(conn, &batch).await?;
-    write_search(conn, &batch).await?;
-    write_refreshes(conn, &batch).await?;
-    write_touches(conn, &batch.touches).await?;
-    crate::letters::write(conn, fence, &batch).await?;
-    write_parked(conn, fence, &batch.parked).await?;
-    let links = std::mem::take(&mut batch.links);
-    crate::links::write(conn, fence.run, links, &mut batch, line).await?;
+    for command in packed.commands.drain(..) {
+        conn.run(command).await?;
+    }
+    crate::letters::write(conn, fence, &packed).await?;
+    write_parked(conn, fence, &packed.batch.parked).await?;
+    crate::links::write(conn, fence.run, &mut packed, line).await?;
+    let mut batch = packed.batch;
     write_changes(conn, fence.run, &batch).await?;
     for (kind, ids) in [
         (SeenKind::Seen, &mut batch.seen),
@@ -218,9 +259,9 @@ async fn write_all(
     save_line(conn, fence.run, fence.scope, line, false).await
 }
 
-async fn write_assets(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+fn pack_assets(dialect: Dialect, batch: &BatchWrite) -> Option<Command> {
     if batch.assets.is_empty() {
-        return Ok(());
+        return None;
     }
     use ColumnKind::{Blob, Int, Text};
     let columns = [
@@ -240,7 +281,7 @@ async fn write_assets(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(),
         ("relative_name", Text),
         ("locator", Int),
     ];
-    let mut bulk = Bulk::new(conn.dialect(), &columns, batch.assets.len());
+    let mut bulk = Bulk::new(dialect, &columns, batch.assets.len());
     for asset in &batch.assets {
         let place = asset.container.as_deref().zip(asset.relative_name.as_deref());
         let locator = place.map(|(container, name)| muster_core::link::locator(container, name));
@@ -270,38 +311,36 @@ async fn write_assets(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(),
     } else {
         ", origin = excluded.origin, state = 'present', gone_cause = NULL, gone_at = NULL, missing_since = NULL, missed = 0"
     };
-    let (source, params) = bulk.source(conn.dialect(), "b", 6);
+    let (source, params) = bulk.source(dialect, "b", 6);
     let sql = format!(
         "INSERT INTO asset (tenant, connector, stream, class, origin, state, {list}) \
          SELECT $1, $2, $3, $4, $5, 'present', {list} FROM {source} WHERE true ON CONFLICT (id) DO UPDATE SET \
          {}{presence}",
         updates.join(", ")
     );
-    let sql = cast_params(conn, sql);
     let mut all = vec![
         batch.connector.tenant.into(),
         batch.connector.id.into(),
-        batch.stream.into(),
+        batch.stream.clone().into(),
         batch.class.word().into(),
-        batch.origin.map(str::to_owned).into(),
+        batch.origin.clone().into(),
     ];
     all.extend(params);
-    conn.execute("writing assets", sql, all).await?;
-    Ok(())
+    Some(Command { operation: "writing assets", sql: cast_params(dialect, sql), params: all })
 }
 
 /// PostgreSQL cannot guess the types of bare parameters in a select list.
-fn cast_params(conn: &Conn<'_>, sql: String) -> String {
-    if conn.dialect() == crate::dialect::Dialect::Postgres {
+fn cast_params(dialect: Dialect, sql: String) -> String {
+    if dialect == Dialect::Postgres {
         sql.replace("SELECT $1, $2, $3, $4, $5,", "SELECT $1::bigint, $2::bigint, $3::text, $4::text, $5::text,")
     } else {
         sql
     }
 }
 
-async fn write_documents(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+fn pack_documents(dialect: Dialect, batch: &BatchWrite) -> Result<Option<Command>, StoreError> {
     if batch.assets.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let columns = [
         ("asset", ColumnKind::Int),
@@ -309,7 +348,7 @@ async fn write_documents(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<
         ("volatile", ColumnKind::Blob),
         ("raw", ColumnKind::Blob),
     ];
-    let mut bulk = Bulk::new(conn.dialect(), &columns, batch.assets.len());
+    let mut bulk = Bulk::new(dialect, &columns, batch.assets.len());
     let mut packer =
         zstd::bulk::Compressor::new(1).map_err(|error| StoreError::Corrupt(format!("packing records: {error}")))?;
     for asset in &batch.assets {
@@ -318,28 +357,26 @@ async fn write_documents(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<
         let detail = crate::runs::json(&asset.detail)?;
         bulk.push(&[Cell::Int(asset.id), Cell::Text(&detail), Cell::Blob(&asset.volatile), Cell::Blob(&packed)]);
     }
-    let (source, params) = bulk.source(conn.dialect(), "b", 1);
+    let (source, params) = bulk.source(dialect, "b", 1);
     let sql = format!(
         "INSERT INTO document (asset, detail, volatile, raw) SELECT asset, detail, volatile, raw FROM {source} WHERE true \
          ON CONFLICT (asset) DO UPDATE SET detail = excluded.detail, volatile = excluded.volatile, raw = excluded.raw"
     );
-    conn.execute("writing documents", sql, params).await?;
-    Ok(())
+    Ok(Some(Command { operation: "writing documents", sql, params }))
 }
 
-async fn write_search(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+fn pack_search(dialect: Dialect, batch: &BatchWrite) -> Vec<Command> {
     let written = batch.assets.iter().map(|asset| (asset.id, &asset.detail));
     let rows: Vec<_> = written.chain(batch.refreshes.iter().map(|refresh| (refresh.id, &refresh.detail))).collect();
     let known = batch.assets.iter().filter(|asset| !asset.created).map(|asset| asset.id);
     let known: Vec<i64> = known.chain(batch.refreshes.iter().map(|refresh| refresh.id)).collect();
-    crate::query::write_rows(conn, (batch.connector.tenant, batch.class), &rows, &known).await
+    crate::query::pack_rows(dialect, (batch.connector.tenant, batch.class), &rows, &known)
 }
 
-async fn write_refreshes(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+fn pack_refreshes(dialect: Dialect, batch: &BatchWrite) -> Result<Vec<Command>, StoreError> {
     if batch.refreshes.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let dialect = conn.dialect();
     let columns = [("id", ColumnKind::Int), ("hash", ColumnKind::Blob), ("recheck_at", ColumnKind::Int)];
     let mut narrow = Bulk::new(dialect, &columns, batch.refreshes.len());
     let columns = [("id", ColumnKind::Int), ("detail", ColumnKind::Text), ("volatile", ColumnKind::Blob)];
@@ -355,33 +392,31 @@ async fn write_refreshes(conn: &mut Conn<'_>, batch: &BatchWrite<'_>) -> Result<
         "UPDATE asset SET volatile_hash = COALESCE(b.hash, asset.volatile_hash), recheck_at = b.recheck_at, missing_since = NULL, missed = 0, \
          origin = CASE WHEN b.hash IS NULL THEN asset.origin ELSE $1 END FROM {source} WHERE asset.id = b.id"
     );
-    let mut all = vec![batch.origin.map(str::to_owned).into()];
+    let mut all = vec![batch.origin.clone().into()];
     all.extend(params);
-    conn.execute("refreshing assets", sql, all).await?;
+    let narrow = Command { operation: "refreshing assets", sql, params: all };
     let (source, params) = wide.source(dialect, "b", 1);
     let sql = format!(
         "UPDATE document SET detail = b.detail, volatile = b.volatile FROM {source} WHERE document.asset = b.id"
     );
-    conn.execute("refreshing documents", sql, params).await?;
-    Ok(())
+    Ok(vec![narrow, Command { operation: "refreshing documents", sql, params }])
 }
 
-async fn write_touches(conn: &mut Conn<'_>, touches: &[(i64, i64)]) -> Result<(), StoreError> {
+fn pack_touches(dialect: Dialect, touches: &[(i64, i64)]) -> Option<Command> {
     if touches.is_empty() {
-        return Ok(());
+        return None;
     }
     let columns = [("id", ColumnKind::Int), ("scope", ColumnKind::Int)];
-    let mut bulk = Bulk::new(conn.dialect(), &columns, touches.len());
+    let mut bulk = Bulk::new(dialect, &columns, touches.len());
     touches.iter().for_each(|&(id, scope)| bulk.push(&[Cell::Int(id), Cell::Int(scope)]));
-    let (source, params) = bulk.source(conn.dialect(), "b", 1);
+    let (source, params) = bulk.source(dialect, "b", 1);
     let sql = format!(
         "UPDATE asset SET scope = b.scope, missing_since = NULL, missed = 0 FROM {source} WHERE asset.id = b.id"
     );
-    conn.execute("noting where assets lie", sql, params).await?;
-    Ok(())
+    Some(Command { operation: "noting where assets lie", sql, params })
 }
 
-async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite<'_>) -> Result<(), StoreError> {
+async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite) -> Result<(), StoreError> {
     let changes: Vec<_> = batch.changes.iter().filter(|change| !change.before.is_empty()).collect();
     if changes.is_empty() {
         return Ok(());

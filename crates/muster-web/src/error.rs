@@ -111,6 +111,9 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Muster failed; the log names the cause beside the request's id.";
 }
 
+/// What to do about a store that takes no writes.
+pub(crate) const FREE_SPACE: &str = "free space where the store lies; the hub goes on by itself";
+
 /// What went wrong.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -207,7 +210,8 @@ impl From<StoreError> for Problem {
             other if other.is_unavailable() => Code::Unavailable,
             _ => Code::Internal,
         };
-        Self { cause: Some(Arc::new(error)), ..Self::new(code) }
+        let remedy = (code == Code::ReadOnly).then(|| FREE_SPACE.to_owned());
+        Self { cause: Some(Arc::new(error)), remedy, ..Self::new(code) }
     }
 }
 

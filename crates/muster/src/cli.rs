@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
+    /// Adds and lists tenants: organizations on one hub that see nothing of each other.
+    Tenant(TenantArguments),
     /// Prints a page of the reference, for `cargo xtask gen`.
     #[command(hide = true)]
     Reference(ReferenceArguments),
@@ -53,6 +55,22 @@ pub(crate) struct ServeArguments {
     /// Where to listen.
     #[arg(long, env = "MUSTER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The certificate of this hub with its chain, PEM.
+    #[arg(long, env = "MUSTER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How many jobs run at once.
+    #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
+    pub(crate) workers: usize,
+}
+
+/// Where a hub keeps what it knows.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArguments {
     /// The directory of the embedded store and its key.
     #[arg(
         long,
@@ -65,15 +83,36 @@ pub(crate) struct ServeArguments {
     /// The PostgreSQL database: `postgres://user:password@host/database`. Several hubs may share it.
     #[arg(long, env = "MUSTER_DATABASE", hide_env_values = true, value_name = "URL", value_parser = secret)]
     pub(crate) database: Option<Secret>,
-    /// The certificate of this hub with its chain, PEM.
-    #[arg(long, env = "MUSTER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_certificate: Option<PathBuf>,
-    /// Its private key, PEM.
-    #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// How many jobs run at once.
-    #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
-    pub(crate) workers: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantArguments {
+    #[command(subcommand)]
+    pub(crate) command: TenantCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Adds a tenant and its first administrator, who signs in as `admin@NAME`. The hub may be running. The password is
+    /// that of `MUSTER_ADMIN_PASSWORD`, else made and printed once.
+    Add(TenantAddArguments),
+    /// Lists the tenants.
+    List(TenantListArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantAddArguments {
+    /// The tenant's name: lower-case letters, digits, hyphens, dots and underscores.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantListArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
 }
 
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {

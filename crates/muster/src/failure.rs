@@ -75,6 +75,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Connector(error) => error.into(),
+            EngineError::Store(error) => error.into(),
             other => Self::failed(other),
         }
     }
@@ -82,6 +83,8 @@ impl From<EngineError> for Failure {
 
 impl From<muster_store::StoreError> for Failure {
     fn from(error: muster_store::StoreError) -> Self {
-        Self::failed(error)
+        let read_only = error.is_read_only();
+        let failure = Self::failed(error);
+        if read_only { failure.with_hint("free space where the store lies, then try again") } else { failure }
     }
 }

@@ -18,6 +18,7 @@ mod serve;
 mod state;
 mod sync;
 mod table;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Query(arguments) => query::run(arguments, cli.json).await,
         Command::Doctor(arguments) => doctor::run(arguments, cli.json).await,
+        Command::Tenant(arguments) => tenant::run(&arguments.command, cli.json).await,
         Command::Reference(arguments) => {
             console::say(&reference::page(&arguments.name)?);
             Ok(ExitCode::SUCCESS)

@@ -15,8 +15,8 @@ use muster_core::secret::Secret;
 use muster_engine::scheduler;
 use muster_engine::worker::Worker;
 use muster_store::{Location, Store};
-use muster_web::auth::{First, ensure_administrator};
-use muster_web::{Hub, Random, Settings};
+use muster_web::auth::ensure_administrator;
+use muster_web::{Hub, Problem, Random, Settings};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
@@ -32,6 +32,8 @@ use crate::{keys, metrics};
 const PASSWORD_VARIABLE: &str = "MUSTER_ADMIN_PASSWORD";
 /// How often the scheduler looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often a full disk is looked at, in microseconds.
+const LOOK_FOR_SPACE: i64 = 2_000_000;
 /// How long requests under way may take when the hub ends.
 const GRACE: Duration = Duration::from_secs(3);
 /// Events older than this go.
@@ -71,8 +73,8 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
     };
     let start = Start {
         listen: arguments.listen,
-        data: arguments.data.as_deref(),
-        database: arguments.database.as_ref(),
+        data: arguments.place.data.as_deref(),
+        database: arguments.place.database.as_ref(),
         tls,
         workers: arguments.workers,
         password: None,
@@ -129,20 +131,9 @@ impl Serving {
         let surroundings = (Arc::clone(&keyring), Arc::clone(&clock));
         let hub = Hub::new((store.clone(), offers), surroundings.0, surroundings.1, Random::of_the_system(), settings);
         let hub = Arc::new(hub);
-        let of_environment =
-            || std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new);
-        let given = start.password.clone().or_else(of_environment);
-        let first = ensure_administrator(&hub, given).await.map_err(|problem| {
-            Failure::usage(anyhow!(
-                "making the first administrator: {}",
-                problem.detail.as_deref().unwrap_or("it cannot be made")
-            ))
-            .with_hint(format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator"))
-        })?;
-        let password = match first {
-            First::MadeWith(password) => Some(password),
-            First::Present | First::Made => None,
-        };
+        let given = start.password.clone().or_else(given_password);
+        let first = ensure_administrator(&hub, given).await;
+        let password = first.map_err(|problem| not_made("making the first administrator", problem))?.password();
         let handle = Handle::new();
         let router = metrics::around(muster_web::router(Arc::clone(&hub)), &store)?;
         let (url, serving) = listen(&start, router, &handle).await?;
@@ -168,6 +159,23 @@ impl Serving {
             let _ = task.await;
         }
         self.hub.store.close().await;
+    }
+}
+
+/// The first administrator's password, where the environment gives it.
+pub(crate) fn given_password() -> Option<Secret> {
+    std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new)
+}
+
+/// Why there is no administrator: the password's fault, or the store's.
+pub(crate) fn not_made(doing: &'static str, problem: Problem) -> Failure {
+    match problem.cause {
+        Some(cause) => Failure::failed(anyhow::Error::new(cause).context(doing)),
+        None => {
+            let why = problem.detail.unwrap_or_else(|| problem.code.title().to_owned());
+            let of_password = || format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator");
+            Failure::usage(anyhow!("{doing}: {why}")).with_hint(problem.remedy.unwrap_or_else(of_password))
+        }
     }
 }
 
@@ -259,13 +267,19 @@ async fn purge(store: &Store, before: Instant) {
 async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut purged = Instant(0);
+    let (mut purged, mut looked) = (Instant(0), Instant(0));
     loop {
         tokio::select! {
             _ = look.tick() => {}
             _ = stop.changed() => return,
         }
         let now = clock.now();
+        if store.is_read_only() {
+            if now.0 - looked.0 > LOOK_FOR_SPACE && !store.look_for_space().await {
+                looked = clock.now();
+            }
+            continue;
+        }
         if let Err(error) = scheduler::tick(&store, now).await {
             tracing::error!(error = &error as &dyn std::error::Error, "looking for what is due");
         }

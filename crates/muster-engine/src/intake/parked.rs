@@ -110,7 +110,7 @@ impl Intake {
         let documents: HashMap<i64, DocumentRow> =
             settings.store.documents(&ids).await?.into_iter().map(|row| (row.id, row)).collect();
         let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
-        write.origin = settings.origin.as_deref();
+        write.origin.clone_from(&settings.origin);
         write.number = self.taken.batches;
         (write.replayed, write.retried) = (settings.retried, settings.retried);
         self.taken.batches += 1;

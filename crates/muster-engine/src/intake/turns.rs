@@ -1,58 +1,87 @@
-//! Batches in their turns: while one is written, the next is looked up and mapped.
+//! Batches in their turns: while one is written, on a task of its own, the next is looked up, mapped and packed.
 
 use std::collections::HashSet;
 
 use muster_core::connector::Batch;
-use muster_store::{BatchWrite, StoreError};
+use muster_core::ledger::LedgerLine;
+use muster_store::{BatchWrite, PackedBatch, StoreError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use super::{Intake, IntakeSettings, Taken};
+use super::{Intake, Taken};
+
+/// A batch that is being written.
+struct Writing {
+    /// The ledger line with what the batch's links changed.
+    task: JoinHandle<Result<LedgerLine, StoreError>>,
+    /// The line's links before.
+    links: (u64, u64),
+    /// The source keys of the assets it makes.
+    made: HashSet<String>,
+}
 
 impl Intake {
-    /// Takes batches until the channel ends: while one is written, the next is looked up and mapped.
-    pub(crate) async fn take_all(mut self, mut batches: mpsc::Receiver<Batch>) -> Result<Taken, StoreError> {
-        let settings = self.settings.clone();
-        let mut ready: Option<BatchWrite<'_>> = None;
+    /// Takes batches until the channel ends. Whatever happens, nothing is under way when it returns.
+    pub(crate) async fn take_all(mut self, batches: mpsc::Receiver<Batch>) -> Result<Taken, StoreError> {
+        let mut writing = None;
+        let taken = self.take_each(batches, &mut writing).await;
+        let last = match writing {
+            Some(writing) => self.written(writing).await,
+            None => Ok(()),
+        };
+        taken.and(last).map(|()| self.taken)
+    }
+
+    async fn take_each(
+        &mut self,
+        mut batches: mpsc::Receiver<Batch>,
+        writing: &mut Option<Writing>,
+    ) -> Result<(), StoreError> {
         while let Some(batch) = batches.recv().await {
-            let before = match ready.take() {
-                Some(write) if !follows_on(&write, &batch) => Some(write),
-                Some(write) => {
-                    self.write(&settings, write).await?;
-                    None
-                }
-                None => None,
-            };
-            ready = Some(match before {
-                None => self.prepare(&settings, batch).await?,
-                Some(write) => {
-                    let mut line = self.taken.line.clone();
-                    let links = (line.counters.links_added, line.counters.links_removed);
-                    let written = settings.store.write(settings.fence, write, &mut line);
-                    let (written, prepared) = tokio::join!(written, self.prepare(&settings, batch));
-                    written?;
-                    self.taken.line.counters.links_added += line.counters.links_added - links.0;
-                    self.taken.line.counters.links_removed += line.counters.links_removed - links.1;
-                    prepared?
-                }
-            });
+            if let Some(before) = writing.take_if(|before| names(&batch, &before.made)) {
+                self.written(before).await?;
+            }
+            let write = self.prepare(batch).await?;
+            let made = made_by(&write);
+            let packed = self.settings.store.pack(write)?;
+            if let Some(before) = writing.take() {
+                self.written(before).await?;
+            }
+            *writing = Some(self.start_writing(packed, made));
             let line = &self.taken.line;
             self.settings.progress.scope(&line.stream, &line.scope, line.counters.received, false);
         }
-        if let Some(write) = ready {
-            self.write(&settings, write).await?;
-        }
-        Ok(self.taken)
+        Ok(())
     }
 
-    async fn write(&mut self, settings: &IntakeSettings, write: BatchWrite<'_>) -> Result<(), StoreError> {
-        settings.store.write(settings.fence, write, &mut self.taken.line).await
+    fn start_writing(&self, packed: PackedBatch, made: HashSet<String>) -> Writing {
+        let (store, fence) = (self.settings.store.clone(), self.settings.fence);
+        let mut line = self.taken.line.clone();
+        let links = (line.counters.links_added, line.counters.links_removed);
+        let task = tokio::spawn(async move { store.write_packed(fence, packed, &mut line).await.map(|()| line) });
+        Writing { task, links, made }
+    }
+
+    async fn written(&mut self, writing: Writing) -> Result<(), StoreError> {
+        let line = match writing.task.await {
+            Ok(written) => written?.counters,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => return Err(StoreError::Fenced("the process is ending")),
+            },
+        };
+        self.taken.line.counters.links_added += line.links_added - writing.links.0;
+        self.taken.line.counters.links_removed += line.links_removed - writing.links.1;
+        Ok(())
     }
 }
 
+fn made_by(write: &BatchWrite) -> HashSet<String> {
+    write.assets.iter().filter(|asset| asset.created).map(|asset| asset.source_key.clone()).collect()
+}
+
 /// Whether a batch names what the one before it makes: then that must be written first.
-fn follows_on(before: &BatchWrite<'_>, batch: &Batch) -> bool {
-    let made: HashSet<&str> =
-        before.assets.iter().filter(|asset| asset.created).map(|asset| asset.source_key.as_str()).collect();
+fn names(batch: &Batch, made: &HashSet<String>) -> bool {
     if made.is_empty() {
         return false;
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use muster_store::hub::{Enqueued, JobRow, LetterFilter, LetterRow, NewJob, Page, ProfileRow};
+use muster_store::hub::{Enqueued, JobRow, LetterFilter, LetterRow, NewJob, Page, ProfileRow, RunFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -141,6 +141,12 @@ async fn list(
     }
     if let Some(id) = &given.profile {
         filter.profile = Some(profiles::find(&hub, who.tenant, id).await?.id);
+    }
+    if let Some(run) = given.run {
+        let known = RunFilter { run: Some(run), ..RunFilter::default() };
+        if hub.store.runs_of(who.tenant, known, 1).await?.is_empty() {
+            return Err(Problem::new(Code::NotFound).field("run"));
+        }
     }
     let rows = hub.store.letters(who.tenant, filter, paging.forwards("letters")?).await?;
     let page = paging.answer("letters", rows, |row| row.id, |row| row);

@@ -11,7 +11,7 @@ mod token;
 
 pub use attempts::Attempts;
 pub use csrf::form_token;
-pub use first::{First, ensure_administrator};
+pub use first::{First, add_tenant, ensure_administrator};
 pub use password::Passwords;
 pub(crate) use password::check_new as check_new_password;
 pub use principal::{Kind, Manager, Principal, Role, Through, Viewer};

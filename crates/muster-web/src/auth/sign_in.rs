@@ -26,6 +26,9 @@ pub struct SignedIn {
     pub session: SessionRow,
 }
 
+/// Who signed in under a name that nobody has, to the audit.
+const UNKNOWN: &str = "(unknown)";
+
 /// Where and in which request somebody tries to sign in.
 #[derive(Debug, Clone, Copy)]
 struct Attempt<'a> {
@@ -49,6 +52,8 @@ pub async fn sign_in_user(
     let hash = account.as_ref().filter(|account| account.active).map(|account| account.password.clone());
     let within = password.reveal().len() <= super::password::LONGEST;
     if !hub.passwords.verify(password, hash).await? || !within {
+        // A name that nobody has may be a password in the wrong field: it is not written down.
+        let name = account.as_ref().map_or(UNKNOWN, |account| &account.username);
         return Err(refuse(hub, (tenant, &key, name), "user", attempt).await?);
     }
     let account = account.ok_or_else(|| Problem::new(Code::WrongCredentials))?;
@@ -128,7 +133,7 @@ async fn refuse(
             tenant,
             at: hub.now(),
             actor_kind: kind,
-            actor: name.chars().take(LONGEST_NAME).collect(),
+            actor: name.to_owned(),
             action: "session.refuse",
             object_kind: "session",
             object: String::new(),

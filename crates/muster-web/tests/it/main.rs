@@ -3,13 +3,17 @@
 
 mod app;
 mod auth;
+mod bodies;
 mod configure;
 mod console;
 mod directory;
 mod events;
+mod full;
 mod inventory;
 mod letters;
 mod maps;
 mod people;
+mod tables;
+mod tenants;
 mod trouble;
 mod walk;

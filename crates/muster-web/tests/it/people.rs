@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::json;
 
-use crate::app::{Answer, TestApp, both};
+use crate::app::{Answer, PASSWORD, TestApp, both};
 
 async fn oidc(app: &TestApp, id: &str, secret: &str) -> Answer {
     let request = Request::post("/auth/oidc").header("clientId", id).header("clientSecret", secret);
@@ -71,9 +71,10 @@ async fn the_last_manager_stays() {
 async fn somebody_of_another_tenant_signs_in_by_its_name() {
     both(async |app| {
         let other = app.other_tenant().await;
-        let token = app.somebody(&other, "admin", "manager").await;
+        let token = app.signed_in(&format!("admin@{}", other.name), PASSWORD).await.token.reveal().to_owned();
         let tenant = app.call_as(&token, (Method::GET, "/api/v1/tenant"), None).await.expect(200);
         assert_eq!(tenant["name"], "other");
+        assert_eq!(tenant["id"], other.uuid);
         let users = app.call_as(&token, (Method::GET, "/api/v1/users"), None).await.expect(200);
         assert_eq!(users["items"].as_array().unwrap().len(), 1);
     })

@@ -116,7 +116,7 @@ impl World {
 
     async fn work(&self, app: &TestApp, mode: Mode) -> RunResult {
         let now = app.hub.now();
-        let (job, claim) = app.hub.store.claim_job("test", now, now.plus(60_000_000)).await.unwrap().unwrap();
+        let (job, claim) = app.hub.store.claim_job("test", now, 60_000_000).await.unwrap().unwrap();
         let offer = app.hub.offer("active_directory").unwrap();
         let mut maps = BTreeMap::new();
         for stream in &offer.model.streams {
