@@ -22,6 +22,7 @@ pub(crate) mod letters;
 mod live;
 mod map_trial;
 mod maps;
+pub(crate) mod me;
 pub(crate) mod names;
 pub(crate) mod page;
 pub(crate) mod plan;
@@ -45,6 +46,7 @@ pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {
         .merge(letters::router())
         .merge(maps::router())
         .merge(users::router())
+        .merge(me::router())
         .merge(clients::router())
         .merge(tenant::router())
         .merge(inventory::router());

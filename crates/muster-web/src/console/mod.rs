@@ -10,6 +10,7 @@
 //!
 //! *To extend*: a file with a view and its handlers, a template that extends `frame.html`, a line in [`router`].
 
+mod account;
 mod accounts;
 mod assets;
 mod audit;
@@ -56,6 +57,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
             get(|hub, visitor, path| inventory::detail(&inventory::ROLES, hub, visitor, path)),
         )
         .merge(connector_routes())
+        .route("/console/account", get(account::show).post(account::change))
         .route("/console/accounts", get(accounts::list).post(accounts::create))
         .route("/console/accounts/{id}", get(accounts::detail).post(accounts::update))
         .route("/console/clients", get(clients::list).post(clients::create))

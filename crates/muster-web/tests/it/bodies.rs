@@ -65,6 +65,7 @@ impl Owner<'_> {
             }
             ("/api/v1/transform-maps/{id}/clone", _) => json!({ "name": format!("{mark} clone") }),
             ("/api/v1/transform-maps/{id}", _) => json!({ "text": text }),
+            ("/api/v1/me/password", _) => json!({ "current": self.password, "new": self.password }),
             ("/api/v1/users", _) => self.user("third"),
             ("/api/v1/users/{id}", _) => json!({ "role": "manager", "password": self.password }),
             ("/api/v1/clients", _) => {

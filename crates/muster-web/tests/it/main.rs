@@ -1,5 +1,5 @@
 //! The web's tests, over both databases.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod app;
 mod auth;

@@ -47,7 +47,9 @@ const IDS: [(&str, &str); 9] = [
     ("run", "runs"),
 ];
 /// Those that are no ids. What is in neither list has to be put into one of them.
-const PLAIN: [&str; 27] = [
+const PLAIN: [&str; 29] = [
+    "current",
+    "new",
     "cursor",
     "limit",
     "filter",
@@ -281,8 +283,6 @@ async fn the_document_is_whole() {
         GET /api/v1/dead-letters
         GET /api/v1/dead-letters/{id}
         GET /api/v1/held
-        GET /api/v1/dead-letters/{id}
-        GET /api/v1/held
         GET /api/v1/inventory/groups
         GET /api/v1/inventory/groups/{id}
         GET /api/v1/inventory/groups/{id}/history
@@ -316,14 +316,11 @@ async fn the_document_is_whole() {
         POST /api/v1/connectors/{id}/test
         POST /api/v1/dead-letters/replay
         POST /api/v1/dead-letters/{id}/replay
-        POST /api/v1/dead-letters/replay
-        POST /api/v1/dead-letters/{id}/replay
         POST /api/v1/jobs/{id}/cancel
+        POST /api/v1/me/password
         POST /api/v1/profiles/preview-schedule
         POST /api/v1/profiles/{id}/refuse
-        POST /api/v1/profiles/{id}/refuse
         POST /api/v1/profiles/{id}/release
-        POST /api/v1/profiles/{id}/replay
         POST /api/v1/profiles/{id}/replay
         POST /api/v1/profiles/{id}/run
         POST /api/v1/transform-maps
