@@ -492,9 +492,8 @@ async fn a_replay_job_maps_the_letters_again_with_the_profiles_map_of_now() {
         assert!(matches!(hub.store.enqueue(&run, None).await.unwrap(), Enqueued::Open(_)), "they exclude each other");
         hub.worker.drain().await.unwrap();
         let job = hub.job("j-2").await;
-        let created = all - before;
         assert_eq!(job.result.as_deref(), Some("complete"), "{job:?}");
-        assert_eq!(job.message.as_deref(), Some(&*format!("{created} created, 0 changed, 0 rejected still")));
+        assert_eq!(job.message.as_deref(), Some(&*format!("{} created, 0 changed, 0 rejected still", all - before)));
         assert_eq!(hub.users().await, all);
     })
     .await;
