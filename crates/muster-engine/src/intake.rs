@@ -10,7 +10,7 @@ use muster_core::clock::Instant;
 use muster_core::connector::Batch;
 use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::link::LinkPage;
-use muster_core::map::TransformMap;
+use muster_core::map::{Rejection, TransformMap};
 use muster_core::model::AttributeKind;
 use muster_core::reconcile::{self, Cause, Decision, Known};
 use muster_core::record::{RecordBatch, RecordView};
@@ -41,6 +41,8 @@ pub(crate) struct IntakeSettings {
     pub(crate) as_of: Instant,
     pub(crate) origin: Option<String>,
     pub(crate) progress: Arc<dyn Progress>,
+    /// The records come from the dead letters: nothing was read.
+    pub(crate) retried: bool,
 }
 
 /// What an intake took.
@@ -131,6 +133,7 @@ impl Intake {
         let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
         write.origin.clone_from(&settings.origin);
         write.number = self.taken.batches;
+        (write.replayed, write.retried) = (settings.retried, settings.retried);
         self.taken.batches += 1;
         let keys: Vec<String> = batch.rejects.iter().filter_map(|reject| reject.key.clone()).collect();
         let known = settings.store.ids_of_keys(&settings.connector, &model.name, &keys).await?;
@@ -141,7 +144,8 @@ impl Intake {
                 self.receive(id);
                 write.seen.push(id);
             }
-            self.reject(&mut write, (reject.key, id.is_some()), reject.reason, reject.raw);
+            let told = Told { reason: reject.reason, raw: reject.raw, target: None };
+            self.reject(&mut write, (reject.key, id.is_some()), told);
         }
         let mut owners = HashMap::new();
         if batch.keys_only {
@@ -154,6 +158,9 @@ impl Intake {
         if !batch.tombstones.is_empty() {
             let known = settings.store.ids_of_keys(&settings.connector, &model.name, &batch.tombstones).await?;
             write.deleted = known.into_iter().map(|(_, id)| id).collect();
+        }
+        if settings.retried {
+            write.touches.clear();
         }
         Ok(write)
     }
@@ -250,7 +257,7 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(rejection) => {
                 let raw = record.encode(self.settings.map.model(), |_| true);
-                self.reject(work.write, (Some(record.key().to_owned()), false), rejection.to_string(), raw);
+                self.reject(work.write, (Some(record.key().to_owned()), false), Told::of(rejection, raw));
                 return Ok(());
             }
         };
@@ -314,7 +321,7 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(rejection) => {
                 let raw = record.encode(&model, |_| true);
-                self.reject(work.write, (Some(record.key().to_owned()), true), rejection.to_string(), raw);
+                self.reject(work.write, (Some(record.key().to_owned()), true), Told::of(rejection, raw));
                 return;
             }
         };
@@ -403,8 +410,7 @@ impl Intake {
         &mut self,
         write: &mut BatchWrite,
         (key, received): (Option<String>, bool),
-        reason: String,
-        raw: Vec<u8>,
+        Told { reason, raw, target }: Told,
     ) {
         let Some(source_key) = key else {
             self.taken.keyless += 1;
@@ -418,7 +424,8 @@ impl Intake {
             self.taken.line.counters.received += u64::from(!received && !self.beside);
         }
         write.dead_letters.retain(|letter| letter.source_key != source_key);
-        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw });
+        let map = target.is_some().then_some(self.settings.map_id);
+        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw, map, target });
     }
 
     /// Whether a record was rejected before in this reading and is listed again; what comes now counts.
@@ -450,6 +457,20 @@ impl Intake {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a record was rejected, and what is kept of it.
+struct Told {
+    reason: String,
+    raw: Vec<u8>,
+    /// The target that stayed empty, where a map said so.
+    target: Option<String>,
+}
+
+impl Told {
+    fn of(rejection: Rejection, raw: Vec<u8>) -> Self {
+        Self { reason: rejection.to_string(), raw, target: Some(rejection.target) }
     }
 }
 

@@ -51,6 +51,7 @@ impl Store {
         ids.sort_unstable();
         state_history(&mut conn, (fence.run, as_of), &ids, "present").await?;
         note(&mut conn, fence, SeenKind::Changed, &ids).await?;
+        crate::letters::drop_of(&mut conn, &ids).await?;
         line.counters.gone += crate::inventory::count(i64::try_from(ids.len()).unwrap_or(i64::MAX));
         save_line(&mut conn, fence.run, fence.scope, line, true).await?;
         transaction.commit().await

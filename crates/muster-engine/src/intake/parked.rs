@@ -29,7 +29,7 @@ pub(crate) async fn release_parked(context: &mut Context<'_>, stream: &str) -> R
     let mut losses: Vec<Losses> = Vec::new();
     for at in context.scopes_of(stream) {
         let state = &context.scopes[at];
-        if state.line.evidence.is_complete() {
+        if state.line.evidence.is_settled() {
             let found = context.store.losses(context.run.id, state.row.id).await?;
             losses.extend((!found.is_empty()).then_some((at, found)));
         }
@@ -112,6 +112,7 @@ impl Intake {
         let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
         write.origin.clone_from(&settings.origin);
         write.number = self.taken.batches;
+        (write.replayed, write.retried) = (settings.retried, settings.retried);
         self.taken.batches += 1;
         let mut owners = HashMap::new();
         for row in &parked {

@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Job {
     id: String,
-    /// `run`, `check`, `remap` or `remove`.
+    /// `run`, `replay`, `check` or `remove`.
     kind: String,
     connector_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
