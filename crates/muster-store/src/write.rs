@@ -184,7 +184,7 @@ fn pack_documents(dialect: Dialect, batch: &BatchWrite) -> Result<Option<Command
         ("volatile", ColumnKind::Blob),
         ("raw", ColumnKind::Blob),
     ];
-    let mut bulk = Bulk::new(dialect, &columns, batch.assets.len());
+    let mut bulk = Bulk::wide(dialect, &columns, batch.assets.len());
     let mut packer =
         zstd::bulk::Compressor::new(1).map_err(|error| StoreError::Corrupt(format!("packing records: {error}")))?;
     for asset in &batch.assets {
@@ -216,7 +216,7 @@ fn pack_refreshes(dialect: Dialect, batch: &BatchWrite) -> Result<Vec<Command>, 
     let columns = [("id", ColumnKind::Int), ("hash", ColumnKind::Blob), ("recheck_at", ColumnKind::Int)];
     let mut narrow = Bulk::new(dialect, &columns, batch.refreshes.len());
     let columns = [("id", ColumnKind::Int), ("detail", ColumnKind::Text), ("volatile", ColumnKind::Blob)];
-    let mut wide = Bulk::new(dialect, &columns, batch.refreshes.len());
+    let mut wide = Bulk::wide(dialect, &columns, batch.refreshes.len());
     for refresh in &batch.refreshes {
         let hash = refresh.volatile_hash.as_ref().map(|hash| hash.0.as_slice());
         narrow.push(&[Cell::Int(refresh.id), hash.into(), refresh.recheck_at.map(|at| at.0).into()]);

@@ -29,10 +29,11 @@ pub struct HeldRow {
     pub since: Instant,
 }
 
+// `gone_at IS NULL`, not `state = 'present'`: that would lead SQLite to the index of present places, which are many.
 const SETS_SQL: &str = "SELECT h.connector, s.profile, h.stream, h.scope, s.name, h.held, h.since FROM \
                         (SELECT a.connector, a.stream, a.scope, COUNT(*) AS held, MIN(a.missing_since) AS since \
                         FROM connector c JOIN asset a ON a.connector = c.id WHERE c.tenant = $1 AND c.removed_at IS NULL \
-                        AND c.id = COALESCE($2, c.id) AND a.missing_since IS NOT NULL AND a.state = 'present' \
+                        AND c.id = COALESCE($2, c.id) AND a.missing_since IS NOT NULL AND a.gone_at IS NULL \
                         GROUP BY a.connector, a.stream, a.scope) h \
                         JOIN scope s ON s.id = h.scope ORDER BY h.connector, h.stream, h.scope LIMIT $3";
 
