@@ -1,5 +1,6 @@
 //! What happens to a batch: hash → prefilter → decode → map → reconcile → write.
 
+mod moved;
 mod parked;
 mod turns;
 
@@ -21,6 +22,7 @@ use muster_store::{
 use roaring::RoaringTreemap;
 
 use crate::executor::Progress;
+use moved::moved;
 pub(crate) use parked::release_parked;
 
 /// Keys that a sweep may meet without knowing them, before it asks for a full run instead.
@@ -486,26 +488,6 @@ struct Place {
     bits: u64,
     first_seen: Instant,
     changed_at: Instant,
-}
-
-/// Notes in the history where an asset lay, when it moved or was renamed in its place.
-fn moved(
-    model: &muster_core::model::StreamModel,
-    before: &DocumentRow,
-    after: RecordView<'_>,
-    difference: &mut serde_json::Map<String, serde_json::Value>,
-) {
-    let Some(raw) = &before.raw else { return };
-    let old = muster_core::record::decode_values(raw);
-    for (path, id) in [("container", model.container), ("relativeName", model.relative_name)] {
-        let Some(id) = id else { continue };
-        let was =
-            old.iter().find(|(known, _)| *known == id).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-        let is = after.values(id).next().map(|value| String::from_utf8_lossy(value).into_owned());
-        if was != is {
-            difference.insert(path.to_owned(), was.map_or(serde_json::Value::Null, serde_json::Value::String));
-        }
-    }
 }
 
 fn length(number: usize) -> u64 {

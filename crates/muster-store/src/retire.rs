@@ -5,8 +5,8 @@ use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 
 use crate::claims::{Fence, RunClaim, check_fence, raise_attempt};
-use crate::ids::{decode_ids, encode_ids};
-use crate::runs::{ConnectorRow, SeenKind, next_id, save_line};
+use crate::ids::{SeenKind, decode_ids, encode_ids};
+use crate::runs::{ConnectorRow, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 

@@ -11,8 +11,8 @@ use muster_core::ledger::LedgerLine;
 
 use crate::claims::{Fence, check_fence};
 use crate::dialect::Dialect;
-use crate::ids::encode_ids;
-use crate::runs::{SeenKind, next_id, save_line};
+use crate::ids::{SeenKind, encode_ids};
+use crate::runs::{next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Command, Conn};
 use crate::{Store, StoreError};
 pub use batch::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};
