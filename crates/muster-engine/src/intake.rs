@@ -31,7 +31,6 @@ const UNKNOWN_KEYS: usize = 10_000;
 const IDS_AT_ONCE: i64 = 20_000;
 
 /// What an intake works with.
-#[derive(Clone)]
 pub(crate) struct IntakeSettings {
     pub(crate) store: Store,
     pub(crate) connector: ConnectorRow,
@@ -64,7 +63,7 @@ pub(crate) struct Taken {
 
 /// Takes the batches of one scope.
 pub(crate) struct Intake {
-    settings: IntakeSettings,
+    settings: Arc<IntakeSettings>,
     taken: Taken,
     free_ids: std::ops::Range<i64>,
     /// The scope has ended: what is seen now was not received by its reading.
@@ -90,7 +89,7 @@ impl Intake {
             rejected: HashSet::new(),
             batches: 0,
         };
-        Self { settings, taken, free_ids: 0..0, beside: false }
+        Self { settings: Arc::new(settings), taken, free_ids: 0..0, beside: false }
     }
 
     /// An intake beside a scope that has ended: its line goes on as it is.
@@ -118,7 +117,7 @@ impl Intake {
 
     /// Looks a batch up, decides and maps: all that is to be written of it.
     async fn prepare(&mut self, batch: Batch) -> Result<BatchWrite, StoreError> {
-        let settings = self.settings.clone();
+        let settings = Arc::clone(&self.settings);
         let model = settings.map.model();
         let scope = settings.scopes.get(&*batch.scope).copied().unwrap_or(settings.fence.scope);
         let asked: Vec<Asked<'_>> = batch
@@ -132,11 +131,7 @@ impl Intake {
             .collect();
         let priors =
             settings.store.prefilter(&settings.connector, &model.name, (scope, settings.map_id), &asked).await?;
-        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
-        write.origin.clone_from(&settings.origin);
-        write.number = self.taken.batches;
-        (write.replayed, write.retried) = (settings.retried, settings.retried);
-        self.taken.batches += 1;
+        let mut write = self.next_write();
         let keys: Vec<String> = batch.rejects.iter().filter_map(|reject| reject.key.clone()).collect();
         let known = settings.store.ids_of_keys(&settings.connector, &model.name, &keys).await?;
         let known: HashMap<String, i64> = known.into_iter().collect();

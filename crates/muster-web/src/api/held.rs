@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use muster_store::hub::{HeldRow, JobRow, ProfileRow, Refusal};
 use serde::Serialize;
 use serde_json::json;
@@ -129,8 +129,8 @@ async fn release(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let profile = profiles::find(&hub, who.tenant, &id).await?;
-    let (status, job) = start_release((&hub, &who), &profile).await?;
-    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
+    let asked = start_release((&hub, &who), &profile).await?;
+    jobs::answer(&hub, asked).await
 }
 
 /// Asks for a release of what is held, whoever asks: REST or console.

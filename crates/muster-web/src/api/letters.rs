@@ -135,13 +135,9 @@ async fn list(
     paging: Paging,
     Query(given): Query<Filter>,
 ) -> Result<Json<Paged<DeadLetter>>, Problem> {
-    let mut filter = LetterFilter { run: given.run, stream: given.stream.as_deref(), ..LetterFilter::default() };
-    if let Some(id) = &given.connector {
-        filter.connector = Some(connectors::find(&hub, who.tenant, id).await?.id);
-    }
-    if let Some(id) = &given.profile {
-        filter.profile = Some(profiles::find(&hub, who.tenant, id).await?.id);
-    }
+    let (connector, profile) = jobs::about(&hub, who.tenant, (given.connector, given.profile)).await?;
+    let stream = given.stream.as_deref();
+    let filter = LetterFilter { run: given.run, stream, connector, profile, ..LetterFilter::default() };
     if let Some(run) = given.run {
         let known = RunFilter { run: Some(run), ..RunFilter::default() };
         if hub.store.runs_of(who.tenant, known, 1).await?.is_empty() {
@@ -188,7 +184,7 @@ async fn replay_one(
 ) -> Result<Response, Problem> {
     find(&hub, who.tenant, id).await?;
     let job = start((&hub, &who), &Which::Named(vec![id])).await?.swap_remove(0);
-    Ok((StatusCode::ACCEPTED, Json(jobs::show(&hub, job).await?)).into_response())
+    jobs::answer(&hub, (StatusCode::ACCEPTED, job)).await
 }
 
 /// Which letters are replayed: `letters`, or all of a connector, of one stream where it is named.
@@ -302,10 +298,7 @@ async fn enqueue_each(
 
 /// Adds a replay of a profile. It and a run of the same profile exclude each other.
 async fn enqueue((hub, who): (&Hub, &Principal), profile: &ProfileRow, payload: &Value) -> Result<JobRow, Problem> {
-    if profiles::connector_of(hub, profile).await?.execution == "agent" {
-        let problem = Problem::new(Code::RunsElsewhere).detail("an agent near the source runs this connector");
-        return Err(problem.remedy("run the agent, or let the hub run the connector"));
-    }
+    profiles::runs_here(hub, profile).await?;
     let uuid = hub.random.uuid();
     let job = NewJob::replay_of(profile, &uuid, payload, &who.name, hub.now());
     let audit = who.audit(hub, "profile.replay", ("profile", &profile.uuid), payload.clone());
@@ -331,7 +324,7 @@ async fn replay_map(
 ) -> Result<Response, Problem> {
     let profile = profiles::find(&hub, who.tenant, &id).await?;
     let job = start_map((&hub, &who), &profile).await?;
-    Ok((StatusCode::ACCEPTED, Json(jobs::show(&hub, job).await?)).into_response())
+    jobs::answer(&hub, (StatusCode::ACCEPTED, job)).await
 }
 
 /// Asks for a replay of all that is kept, whoever asks: REST or console.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use muster_core::clock::Instant;
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_store::hub::{JobRow, NewJob, ProfileRow, RunFilter};
@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::jobs::{self, Job};
 use super::names::Names;
 use super::page::{PageParameters, Paged, Paging};
-use super::{connectors, profiles, text};
+use super::{profiles, text};
 use crate::auth::{Manager, Principal, Viewer};
 use crate::error::{Code, Problem};
 use crate::extract::{OptionalBody, Path, Query};
@@ -51,8 +51,8 @@ async fn run(
     OptionalBody(given): OptionalBody<RunBody>,
 ) -> Result<Response, Problem> {
     let profile = profiles::find(&hub, who.tenant, &id).await?;
-    let (status, job) = start((&hub, &who), &profile, given.mode.as_deref().unwrap_or("delta")).await?;
-    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
+    let asked = start((&hub, &who), &profile, given.mode.as_deref().unwrap_or("delta")).await?;
+    jobs::answer(&hub, asked).await
 }
 
 /// Asks for a run of a profile, whoever asks: REST or console.
@@ -70,11 +70,7 @@ pub(super) async fn enqueue(
     profile: &ProfileRow,
     payload: &Value,
 ) -> Result<(StatusCode, JobRow), Problem> {
-    let connector = profiles::connector_of(hub, profile).await?;
-    if connector.execution == "agent" {
-        let problem = Problem::new(Code::RunsElsewhere).detail("an agent near the source runs this connector");
-        return Err(problem.remedy("run the agent, or let the hub run the connector"));
-    }
+    profiles::runs_here(hub, profile).await?;
     if !profile.active {
         return Err(Problem::new(Code::Inactive).remedy("make the profile active first"));
     }
@@ -209,13 +205,8 @@ async fn list(
     Query(given): Query<Filter>,
 ) -> Result<Json<Paged<Run>>, Problem> {
     let page = paging.backwards("runs")?;
-    let mut filter = RunFilter { before: Some(page.after), ..RunFilter::default() };
-    if let Some(id) = &given.connector {
-        filter.connector = Some(connectors::find(&hub, who.tenant, id).await?.id);
-    }
-    if let Some(id) = &given.profile {
-        filter.profile = Some(profiles::find(&hub, who.tenant, id).await?.id);
-    }
+    let (connector, profile) = jobs::about(&hub, who.tenant, (given.connector, given.profile)).await?;
+    let filter = RunFilter { before: Some(page.after), connector, profile, ..RunFilter::default() };
     let rows = hub.store.runs_of(who.tenant, filter, page.limit).await?;
     let page = paging.answer("runs", rows, |row| row.id, |row| row);
     let mut names = Names::of(&hub, who.tenant).await?;
