@@ -55,19 +55,17 @@ async function users(query) {
   return found();
 }
 
-/** Waits until every change of a batch that a page can show is shown, but for what a later batch changed again. */
-async function shown({ seed, of }, later) {
-  const again = new Set(later?.lines.map(([, guid]) => guid));
-  const titled = of("modify").filter(([, guid]) => !again.has(guid)).length
-    + (later?.lines ?? []).filter(([one, guid]) => !["modify", "delete"].includes(one) && of("modify").some((line) => line[1] === guid)).length;
+/** Waits until every change of a batch that a page can show is shown. */
+async function shown({ seed, of }) {
+  const titled = of("modify").length;
   assert(titled > 0);
   await arrives(`the titles of change ${seed}`, async () => await users(`jobTitle:"Changed by ${seed}"`) === titled);
-  const renamed = of("rename").filter(([, guid]) => !again.has(guid));
+  const renamed = of("rename");
   for (const [, , , dn] of renamed) {
     const name = dn.slice(3).split(/(?<!\\),/)[0];
     assert.equal(await users(`name:"${name}"`), 1, `${name}, renamed`);
   }
-  if (!later) assert.equal(await users(`name:"Renamed ${seed}"`), renamed.length);
+  assert.equal(await users(`name:"Renamed ${seed}"`), renamed.length);
 }
 
 const muster = (...words) => {
@@ -77,18 +75,22 @@ const muster = (...words) => {
 };
 const digest = (state) => muster("doctor", "--state", state, "--digest");
 
-/** The hub's truth is that of `muster sync` on the same directory. */
-async function same() {
-  const twin = join(data, "twin");
-  mkdirSync(twin, { recursive: true });
+/** `muster sync` on the same directory: its state. It has to see each change that the hub sees: of a user made by one and
+ * deleted by the next only who saw both knows that there was one. */
+function twin() {
+  const folder = join(data, "twin");
+  mkdirSync(folder, { recursive: true });
   const lines = Object.entries(AUTHENTICATION).map(([key, value]) => `${key} = ${key === "port" ? value : JSON.stringify(value)}`);
-  const file = join(twin, "connector.toml");
+  const file = join(folder, "connector.toml");
   writeFileSync(file, ['type = "active_directory"', 'name = "Samba"', "[authentication]", ...lines, ""].join("\n"));
+  muster("sync", file, "--state", join(folder, "state"), "--out", join(folder, "out.jsonl"));
+  return join(folder, "state");
+}
+
+/** The hub's truth is that of its twin. */
+async function same() {
   // The account that reads leaves its own traces, so the twin is asked again until both saw the same.
-  await arrives("the same digest", () => {
-    muster("sync", file, "--state", join(twin, "state"), "--out", join(twin, "out.jsonl"));
-    return digest(join(data, "hub")) === digest(join(twin, "state"));
-  });
+  await arrives("the same digest", () => digest(twin()) === digest(join(data, "hub")));
 }
 
 test("a connector is made by its form, and tested live", async () => {
@@ -139,12 +141,14 @@ test("a profile that runs every minute is made by its form, and run in full", as
 }, { timeout: 2 * ARRIVES_MS });
 
 test("changes of the directory arrive by the schedule", async () => {
-  await shown(change());
+  let last;
+  for (let round = 0; round < 3; round += 1) {
+    last = change();
+    await shown(last);
+    twin();
+  }
   await look();
-  const [second, third] = [change(), change()];
-  await shown(third);
-  await shown(second, third);
-  await search(`name:"Renamed ${third.seed}"`);
+  await search(`name:"Renamed ${last.seed}"`);
   await follow("#results tbody th a");
   assert.match(await text("section[aria-labelledby=history]"), /\bname\b/i);
   await look();

@@ -1,5 +1,6 @@
 //! What happens to a batch: hash → prefilter → decode → map → reconcile → write.
 
+mod moved;
 mod parked;
 mod turns;
 
@@ -10,7 +11,7 @@ use muster_core::clock::Instant;
 use muster_core::connector::Batch;
 use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::link::LinkPage;
-use muster_core::map::TransformMap;
+use muster_core::map::{Rejection, TransformMap};
 use muster_core::model::AttributeKind;
 use muster_core::reconcile::{self, Cause, Decision, Known};
 use muster_core::record::{RecordBatch, RecordView};
@@ -21,6 +22,7 @@ use muster_store::{
 use roaring::RoaringTreemap;
 
 use crate::executor::Progress;
+use moved::moved;
 pub(crate) use parked::release_parked;
 
 /// Keys that a sweep may meet without knowing them, before it asks for a full run instead.
@@ -29,7 +31,6 @@ const UNKNOWN_KEYS: usize = 10_000;
 const IDS_AT_ONCE: i64 = 20_000;
 
 /// What an intake works with.
-#[derive(Clone)]
 pub(crate) struct IntakeSettings {
     pub(crate) store: Store,
     pub(crate) connector: ConnectorRow,
@@ -41,6 +42,8 @@ pub(crate) struct IntakeSettings {
     pub(crate) as_of: Instant,
     pub(crate) origin: Option<String>,
     pub(crate) progress: Arc<dyn Progress>,
+    /// The records come from the dead letters: nothing was read.
+    pub(crate) retried: bool,
 }
 
 /// What an intake took.
@@ -60,7 +63,7 @@ pub(crate) struct Taken {
 
 /// Takes the batches of one scope.
 pub(crate) struct Intake {
-    settings: IntakeSettings,
+    settings: Arc<IntakeSettings>,
     taken: Taken,
     free_ids: std::ops::Range<i64>,
     /// The scope has ended: what is seen now was not received by its reading.
@@ -86,7 +89,7 @@ impl Intake {
             rejected: HashSet::new(),
             batches: 0,
         };
-        Self { settings, taken, free_ids: 0..0, beside: false }
+        Self { settings: Arc::new(settings), taken, free_ids: 0..0, beside: false }
     }
 
     /// An intake beside a scope that has ended: its line goes on as it is.
@@ -114,7 +117,7 @@ impl Intake {
 
     /// Looks a batch up, decides and maps: all that is to be written of it.
     async fn prepare(&mut self, batch: Batch) -> Result<BatchWrite, StoreError> {
-        let settings = self.settings.clone();
+        let settings = Arc::clone(&self.settings);
         let model = settings.map.model();
         let scope = settings.scopes.get(&*batch.scope).copied().unwrap_or(settings.fence.scope);
         let asked: Vec<Asked<'_>> = batch
@@ -128,10 +131,7 @@ impl Intake {
             .collect();
         let priors =
             settings.store.prefilter(&settings.connector, &model.name, (scope, settings.map_id), &asked).await?;
-        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
-        write.origin.clone_from(&settings.origin);
-        write.number = self.taken.batches;
-        self.taken.batches += 1;
+        let mut write = self.next_write();
         let keys: Vec<String> = batch.rejects.iter().filter_map(|reject| reject.key.clone()).collect();
         let known = settings.store.ids_of_keys(&settings.connector, &model.name, &keys).await?;
         let known: HashMap<String, i64> = known.into_iter().collect();
@@ -141,7 +141,8 @@ impl Intake {
                 self.receive(id);
                 write.seen.push(id);
             }
-            self.reject(&mut write, (reject.key, id.is_some()), reject.reason, reject.raw);
+            let told = Told { reason: reject.reason, raw: reject.raw, target: None };
+            self.reject(&mut write, (reject.key, id.is_some()), told);
         }
         let mut owners = HashMap::new();
         if batch.keys_only {
@@ -154,6 +155,9 @@ impl Intake {
         if !batch.tombstones.is_empty() {
             let known = settings.store.ids_of_keys(&settings.connector, &model.name, &batch.tombstones).await?;
             write.deleted = known.into_iter().map(|(_, id)| id).collect();
+        }
+        if settings.retried {
+            write.touches.clear();
         }
         Ok(write)
     }
@@ -250,7 +254,7 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(rejection) => {
                 let raw = record.encode(self.settings.map.model(), |_| true);
-                self.reject(work.write, (Some(record.key().to_owned()), false), rejection.to_string(), raw);
+                self.reject(work.write, (Some(record.key().to_owned()), false), Told::of(rejection, raw));
                 return Ok(());
             }
         };
@@ -314,7 +318,7 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(rejection) => {
                 let raw = record.encode(&model, |_| true);
-                self.reject(work.write, (Some(record.key().to_owned()), true), rejection.to_string(), raw);
+                self.reject(work.write, (Some(record.key().to_owned()), true), Told::of(rejection, raw));
                 return;
             }
         };
@@ -403,8 +407,7 @@ impl Intake {
         &mut self,
         write: &mut BatchWrite,
         (key, received): (Option<String>, bool),
-        reason: String,
-        raw: Vec<u8>,
+        Told { reason, raw, target }: Told,
     ) {
         let Some(source_key) = key else {
             self.taken.keyless += 1;
@@ -418,7 +421,8 @@ impl Intake {
             self.taken.line.counters.received += u64::from(!received && !self.beside);
         }
         write.dead_letters.retain(|letter| letter.source_key != source_key);
-        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw });
+        let map = target.is_some().then_some(self.settings.map_id);
+        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw, map, target });
     }
 
     /// Whether a record was rejected before in this reading and is listed again; what comes now counts.
@@ -453,6 +457,20 @@ impl Intake {
     }
 }
 
+/// Why a record was rejected, and what is kept of it.
+struct Told {
+    reason: String,
+    raw: Vec<u8>,
+    /// The target that stayed empty, where a map said so.
+    target: Option<String>,
+}
+
+impl Told {
+    fn of(rejection: Rejection, raw: Vec<u8>) -> Self {
+        Self { reason: rejection.to_string(), raw, target: Some(rejection.target) }
+    }
+}
+
 struct Work<'w> {
     write: &'w mut BatchWrite,
     owners: &'w mut HashMap<String, i64>,
@@ -465,26 +483,6 @@ struct Place {
     bits: u64,
     first_seen: Instant,
     changed_at: Instant,
-}
-
-/// Notes in the history where an asset lay, when it moved or was renamed in its place.
-fn moved(
-    model: &muster_core::model::StreamModel,
-    before: &DocumentRow,
-    after: RecordView<'_>,
-    difference: &mut serde_json::Map<String, serde_json::Value>,
-) {
-    let Some(raw) = &before.raw else { return };
-    let old = muster_core::record::decode_values(raw);
-    for (path, id) in [("container", model.container), ("relativeName", model.relative_name)] {
-        let Some(id) = id else { continue };
-        let was =
-            old.iter().find(|(known, _)| *known == id).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-        let is = after.values(id).next().map(|value| String::from_utf8_lossy(value).into_owned());
-        if was != is {
-            difference.insert(path.to_owned(), was.map_or(serde_json::Value::Null, serde_json::Value::String));
-        }
-    }
 }
 
 fn length(number: usize) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use muster_core::asset::Asset;
 use muster_core::reconcile::{self, Cause};
 use muster_core::record::rebuild;
-use muster_store::{AssetWrite, BatchWrite, ChangeWrite, DocumentRow, SEVERAL_MAPS};
+use muster_store::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, DocumentRow, SEVERAL_MAPS};
 
 use crate::EngineError;
 use crate::executor::Context;
@@ -62,7 +62,21 @@ async fn due(
             let Some(raw) = &document.raw else { continue };
             let batch = rebuild(&model, &document.source_key, &[raw, &document.volatile]);
             let Some(view) = batch.get(0) else { continue };
-            let Ok(mapped) = map.apply(view, as_of) else { continue };
+            let mapped = match map.apply(view, as_of) {
+                Ok(mapped) => mapped,
+                Err(rejection) => {
+                    // It stays as another map made it, and says so among the dead letters (design P9).
+                    line.counters.rejected += 1;
+                    write.dead_letters.push(DeadLetterWrite {
+                        source_key: document.source_key.clone(),
+                        reason: rejection.to_string(),
+                        raw: view.encode(&model, |_| true),
+                        map: Some(map_id),
+                        target: Some(rejection.target),
+                    });
+                    continue;
+                }
+            };
             let before = before(&document);
             let difference = reconcile::difference(&before, &mapped.asset, |_| false);
             if !difference.is_empty() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_core::clock::Clock;
 use muster_core::connector::{
-    Batch, BatchSink, ConnectorError, ErrorKind, ReadRequest, ScopeEnd, ScopePlan, SinkClosed, Verdict,
+    Batch, BatchSink, ConnectorError, ErrorKind, Mode, ReadRequest, ScopeEnd, ScopePlan, SinkClosed, Verdict,
 };
 use muster_core::ledger::{Counters, Evidence, Expected};
 use muster_core::run;
@@ -135,6 +135,7 @@ pub(crate) fn settings(context: &Context<'_>, at: usize, fence: Fence) -> Result
         as_of: context.run.as_of,
         origin: context.run.origin.clone(),
         progress: Arc::clone(&context.options.progress),
+        retried: context.run.mode == Mode::Replay,
     })
 }
 

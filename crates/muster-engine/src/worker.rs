@@ -1,7 +1,7 @@
 //! A hub's worker: claims jobs and does them (docs/adr/0006).
 //!
 //! ```text
-//! claim ─→ open (connection, secrets, profile, maps) ─→ run | check | remove ─→ end of the job
+//! claim ─→ open (connection, secrets, profile, maps) ─→ run | replay | check | remove ─→ end of the job
 //!   └ attend: prolongs the lease, looks whether somebody wants it to end, lets go when another took it
 //! ```
 //!

@@ -7,7 +7,7 @@ use muster_core::run::{MACHINE_VERSION, Machine, RunResult};
 use roaring::RoaringTreemap;
 
 use crate::claims::{Fence, RunClaim, check_claim, check_fence};
-use crate::ids::decode_ids;
+use crate::ids::{SeenKind, decode_ids};
 use crate::sql::Conn;
 use crate::{Store, StoreError};
 
@@ -83,37 +83,6 @@ pub struct RunRow {
     pub origin: Option<String>,
     /// What an operator should know.
     pub notes: Vec<String>,
-}
-
-/// Which ids of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeenKind {
-    /// Assets whose records were seen.
-    Seen,
-    /// Assets that were created or changed.
-    Changed,
-    /// Assets that the source itself calls deleted.
-    Deleted,
-    /// Assets of which one more complete run without them was counted.
-    Missed,
-    /// Assets that the run holds.
-    Held,
-    /// Assets that a ledger line counts as created, updated, reappeared or refreshed: a scope that is read again counts
-    /// them no second time.
-    Counted,
-}
-
-impl SeenKind {
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::Seen => 0,
-            Self::Changed => 1,
-            Self::Deleted => 2,
-            Self::Missed => 3,
-            Self::Held => 4,
-            Self::Counted => 5,
-        }
-    }
 }
 
 /// What [`run_row`] reads.

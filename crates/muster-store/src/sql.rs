@@ -72,6 +72,9 @@ pub enum ColumnKind {
     Blob,
 }
 
+/// The most parameters of a statement of wide rows: SQLite takes 32,766, and a statement has some beside them.
+const SQLITE_PARAMETERS: usize = 32_000;
+
 /// A statement that waits for its turn, with its parameters.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -81,7 +84,8 @@ pub(crate) struct Command {
     pub(crate) params: Vec<Param>,
 }
 
-/// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays).
+/// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays). Of wide
+/// cells each is a parameter of its own on SQLite: as JSON they would be quoted, parsed and unpacked again.
 #[derive(Debug)]
 pub(crate) struct Bulk {
     columns: Vec<(&'static str, ColumnKind)>,
@@ -92,6 +96,7 @@ pub(crate) struct Bulk {
 #[derive(Debug)]
 enum BulkRows {
     Json(String),
+    Cells(Vec<Param>),
     Columns(Vec<Param>),
 }
 
@@ -150,6 +155,15 @@ impl Bulk {
         Self { columns: columns.to_vec(), rows, count: 0 }
     }
 
+    /// Few columns of long texts and bytes.
+    pub(crate) fn wide(dialect: Dialect, columns: &[(&'static str, ColumnKind)], rows: usize) -> Self {
+        let mut bulk = Self::new(dialect, columns, rows.min(1));
+        if dialect == Dialect::Sqlite && rows * columns.len() <= SQLITE_PARAMETERS {
+            bulk.rows = BulkRows::Cells(Vec::with_capacity(rows * columns.len()));
+        }
+        bulk
+    }
+
     /// A source of ids: one column, `id`.
     pub(crate) fn ids(dialect: Dialect, ids: &[i64]) -> Self {
         let mut bulk = Self::new(dialect, &[("id", ColumnKind::Int)], ids.len());
@@ -171,6 +185,12 @@ impl Bulk {
                 }
                 json.push(']');
             }
+            BulkRows::Cells(params) => params.extend(cells.iter().map(|cell| match *cell {
+                Cell::Null => Param::Int(None),
+                Cell::Int(number) => Param::Int(Some(number)),
+                Cell::Text(text) => Param::Text(Some(text.to_owned())),
+                Cell::Blob(bytes) => Param::Blob(Some(bytes.to_vec())),
+            })),
             BulkRows::Columns(columns) => {
                 for (column, cell) in columns.iter_mut().zip(cells) {
                     push_column(column, *cell);
@@ -189,6 +209,19 @@ impl Bulk {
                 let columns = self.columns.iter().enumerate();
                 let list: Vec<_> = columns.map(|(at, (name, kind))| dialect.bulk_column(*kind, at, name)).collect();
                 (format!("(SELECT {} FROM jsonb_each(${first})) AS {alias}", list.join(", ")), vec![json.into()])
+            }
+            BulkRows::Cells(params) => {
+                let names = self.columns.iter().enumerate();
+                let names: Vec<_> = names.map(|(at, (name, _))| format!("column{} AS {name}", at + 1)).collect();
+                let mut rows = String::with_capacity(params.len() * 8);
+                for (row, at) in (0..params.len()).step_by(self.columns.len().max(1)).enumerate() {
+                    rows.push_str(if row == 0 { "(" } else { "),(" });
+                    for column in 0..self.columns.len() {
+                        let comma = if column == 0 { "" } else { "," };
+                        let _ = write!(rows, "{comma}${}", first + at + column);
+                    }
+                }
+                (format!("(SELECT {} FROM (VALUES {rows}))) AS {alias}", names.join(", ")), params)
             }
             BulkRows::Columns(params) => {
                 let mut list = String::new();

@@ -11,8 +11,8 @@ use muster_core::ledger::LedgerLine;
 
 use crate::claims::{Fence, check_fence};
 use crate::dialect::Dialect;
-use crate::ids::encode_ids;
-use crate::runs::{SeenKind, next_id, save_line};
+use crate::ids::{SeenKind, encode_ids};
+use crate::runs::{next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Command, Conn};
 use crate::{Store, StoreError};
 pub use batch::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};
@@ -22,7 +22,7 @@ pub use batch::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, Re
 pub struct PackedBatch {
     commands: Vec<Command>,
     /// Assets made, rewritten or refreshed.
-    written: Vec<i64>,
+    pub(crate) written: Vec<i64>,
     /// Those of them that are new.
     pub(crate) created: BTreeSet<i64>,
     /// The rest: its assets and refreshes are packed.
@@ -79,7 +79,7 @@ async fn write_all(
     for command in packed.commands.drain(..) {
         conn.run(command).await?;
     }
-    write_dead_letters(conn, fence, &packed).await?;
+    crate::letters::write(conn, fence, &packed).await?;
     write_parked(conn, fence, &packed.batch.parked).await?;
     crate::links::write(conn, fence.run, &mut packed, line).await?;
     let mut batch = packed.batch;
@@ -184,7 +184,7 @@ fn pack_documents(dialect: Dialect, batch: &BatchWrite) -> Result<Option<Command
         ("volatile", ColumnKind::Blob),
         ("raw", ColumnKind::Blob),
     ];
-    let mut bulk = Bulk::new(dialect, &columns, batch.assets.len());
+    let mut bulk = Bulk::wide(dialect, &columns, batch.assets.len());
     let mut packer =
         zstd::bulk::Compressor::new(1).map_err(|error| StoreError::Corrupt(format!("packing records: {error}")))?;
     for asset in &batch.assets {
@@ -216,7 +216,7 @@ fn pack_refreshes(dialect: Dialect, batch: &BatchWrite) -> Result<Vec<Command>, 
     let columns = [("id", ColumnKind::Int), ("hash", ColumnKind::Blob), ("recheck_at", ColumnKind::Int)];
     let mut narrow = Bulk::new(dialect, &columns, batch.refreshes.len());
     let columns = [("id", ColumnKind::Int), ("detail", ColumnKind::Text), ("volatile", ColumnKind::Blob)];
-    let mut wide = Bulk::new(dialect, &columns, batch.refreshes.len());
+    let mut wide = Bulk::wide(dialect, &columns, batch.refreshes.len());
     for refresh in &batch.refreshes {
         let hash = refresh.volatile_hash.as_ref().map(|hash| hash.0.as_slice());
         narrow.push(&[Cell::Int(refresh.id), hash.into(), refresh.recheck_at.map(|at| at.0).into()]);
@@ -278,58 +278,6 @@ async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite) -> Res
     let mut all = vec![run.into(), batch.as_of.0.into()];
     all.extend(params);
     conn.execute("writing history", sql, all).await?;
-    Ok(())
-}
-
-async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, packed: &PackedBatch) -> Result<(), StoreError> {
-    let (dialect, batch) = (conn.dialect(), &packed.batch);
-    let place = || -> Vec<crate::sql::Param> {
-        vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.clone().into()]
-    };
-    let mended: Vec<i64> = packed.written.iter().chain(&batch.readable).copied().collect();
-    if !mended.is_empty() {
-        let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
-        if conn.fetch_one("looking for dead letters", some, place()).await?.is_some() {
-            let bulk = Bulk::ids(dialect, &mended);
-            let (source, params) = bulk.source(dialect, "b", 4);
-            let join = dialect.bulk_join();
-            let sql = format!(
-                "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 \
-                 AND source_key IN (SELECT a.source_key FROM {source} {join} asset a ON a.id = b.id)"
-            );
-            let mut all = place();
-            all.extend(params);
-            conn.execute("dropping mended dead letters", sql, all).await?;
-        }
-    }
-    if batch.dead_letters.is_empty() {
-        return Ok(());
-    }
-    let mut id = next_id(conn, i64::try_from(batch.dead_letters.len()).unwrap_or(i64::MAX)).await?;
-    let columns =
-        [("id", ColumnKind::Int), ("k", ColumnKind::Text), ("reason", ColumnKind::Text), ("raw", ColumnKind::Blob)];
-    let mut bulk = Bulk::new(dialect, &columns, batch.dead_letters.len());
-    for letter in &batch.dead_letters {
-        bulk.push(&[
-            Cell::Int(id),
-            Cell::Text(&letter.source_key),
-            Cell::Text(&letter.reason),
-            Cell::Blob(&letter.raw),
-        ]);
-        id += 1;
-    }
-    let (source, params) = bulk.source(dialect, "b", 7);
-    let (int, text) = (dialect.cast_int(), dialect.cast_text());
-    let sql = format!(
-        "INSERT INTO dead_letter (id, tenant, connector, stream, scope, source_key, run, at, reason, raw) \
-         SELECT b.id, $1{int}, $2{int}, $3{text}, $4{int}, b.k, $5{int}, $6{int}, b.reason, b.raw FROM {source} WHERE true \
-         ON CONFLICT (tenant, connector, stream, source_key) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, \
-         run = excluded.run, at = excluded.at WHERE dead_letter.reason <> excluded.reason OR dead_letter.raw <> excluded.raw"
-    );
-    let mut all = place();
-    all.extend([fence.scope.into(), fence.run.into(), batch.as_of.0.into()]);
-    all.extend(params);
-    conn.execute("writing dead letters", sql, all).await?;
     Ok(())
 }
 

@@ -89,6 +89,8 @@ codes! {
     Locked = "locked", CONFLICT, "A default map is locked; clone it.";
     /// Nothing is held.
     NothingHeld = "nothing_held", CONFLICT, "Nothing is held that could be released.";
+    /// There is no letter.
+    NothingToReplay = "nothing_to_replay", CONFLICT, "There is no dead letter that could be replayed.";
     /// The profile does not run.
     Inactive = "inactive", CONFLICT, "The profile is inactive.";
     /// An agent runs it.

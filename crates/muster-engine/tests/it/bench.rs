@@ -12,7 +12,7 @@ use muster_core::map::{TransformMap, compile};
 use muster_core::secret::Secret;
 use muster_engine::{EngineError, Options, Progress, Report};
 use muster_store::hub::{AuditLine, ProfileChange};
-use muster_store::{AssetRow, ConnectorRow, Location, NewConnector, Order, Store};
+use muster_store::{AssetRow, ConnectorRow, Letters, Location, NewConnector, Order, Store};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::source::Source;
@@ -82,6 +82,27 @@ impl Bench {
         let options = self.options(mode, release);
         let subject = muster_engine::Subject { row: &self.row, connector: &self.source, maps: &self.maps, order };
         muster_engine::run(&self.store, subject, &self.clock, options).await
+    }
+
+    /// Maps again what is kept: these letters, or without them all assets that another map made.
+    pub(crate) async fn replay(&self, letters: Option<Letters>) -> Report {
+        self.clock.advance(60_000_000);
+        self.cancel.store(false, Ordering::SeqCst);
+        let subject = muster_engine::Subject {
+            row: &self.row,
+            connector: &self.source,
+            maps: &self.maps,
+            order: Order::default(),
+        };
+        muster_engine::replay(&self.store, subject, &self.clock, (self.options(Mode::Full, false), letters))
+            .await
+            .unwrap()
+    }
+
+    /// Key and reason of each dead letter.
+    pub(crate) async fn letters(&self) -> Vec<(String, String)> {
+        let letters = self.store.dead_letters(&self.row, 1000).await.unwrap();
+        letters.into_iter().map(|letter| (letter.source_key, letter.reason)).collect()
     }
 
     pub(crate) async fn run(&self, mode: Mode) -> Report {

@@ -443,3 +443,58 @@ async fn a_run_whose_job_is_over_is_not_gone_on_with() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_job_maps_the_letters_again_with_the_profiles_map_of_now() {
+    both(None, |hub| async move {
+        let strict = muster_connectors::REGISTRY[0].default_map("users").unwrap().replace(
+            "  - { source: objectSid, target: asset.assetHeader.externalAssetId, required: true }",
+            "  - { source: title, target: asset.assetHeader.externalAssetId, required: true }",
+        );
+        let new = muster_store::hub::NewMap {
+            tenant: hub.connection.tenant,
+            uuid: "m-1",
+            type_name: "active_directory",
+            stream: "users",
+            name: "strict",
+            text: &strict,
+        };
+        hub.store.add_map(new, &audit(hub.connection.tenant)).await.unwrap().unwrap();
+        let choose = async |maps: serde_json::Value| {
+            let row = hub.store.profile(hub.connection.tenant, "p-1").await.unwrap().unwrap();
+            let (parameters, now) = (json!({}), hub.clock.now());
+            let change = ProfileChange {
+                name: "all",
+                active: true,
+                maps: &maps,
+                parameters: &parameters,
+                schedule: None,
+                next_at: None,
+                now,
+            };
+            hub.store.change_profile(&row, &change, &audit(row.tenant)).await.unwrap().unwrap();
+        };
+        choose(json!({ "users": "m-1" })).await;
+        hub.ask("run", "j-1").await;
+        hub.worker.drain().await.unwrap();
+        let (all, before) = (hub.lab.counts().users, hub.users().await);
+        assert!(before > 0 && before < all, "{before} of {all} have a title");
+        choose(json!({})).await;
+        // The source may be away: a replay does not ask it.
+        hub.lab.set_faults(Faults { bind: Some("775".to_owned()), ..Faults::default() });
+        let payload = json!({ "letters": { "stream": "users" } });
+        let now = hub.clock.now();
+        let row = hub.store.profile(hub.connection.tenant, "p-1").await.unwrap().unwrap();
+        let job = NewJob::replay_of(&row, "j-2", &payload, "admin", now);
+        assert!(matches!(hub.store.enqueue(&job, None).await.unwrap(), Enqueued::Added(_)));
+        let payload = json!({ "mode": "full" });
+        let run = NewJob::run_of(&row, "j-3", &payload, "admin", now);
+        assert!(matches!(hub.store.enqueue(&run, None).await.unwrap(), Enqueued::Open(_)), "they exclude each other");
+        hub.worker.drain().await.unwrap();
+        let job = hub.job("j-2").await;
+        assert_eq!(job.result.as_deref(), Some("complete"), "{job:?}");
+        assert_eq!(job.message.as_deref(), Some(&*format!("{} created, 0 changed, 0 rejected still", all - before)));
+        assert_eq!(hub.users().await, all);
+    })
+    .await;
+}

@@ -94,11 +94,14 @@ CREATE TABLE edge_stage (
   locator BIGINT, label TEXT COLLATE "C", PRIMARY KEY (run, owner, kind, member_hash)
 );
 
+-- Records that became no asset: the map that rejected them, the target that stayed empty, how often they were replayed since.
 CREATE TABLE dead_letter (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, connector BIGINT NOT NULL, stream TEXT COLLATE "C" NOT NULL, scope BIGINT NOT NULL,
   source_key TEXT COLLATE "C" NOT NULL, run BIGINT NOT NULL, at BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, raw BYTEA NOT NULL,
+  map BIGINT, target TEXT COLLATE "C", replays BIGINT NOT NULL DEFAULT 0,
   UNIQUE (tenant, connector, stream, source_key)
 );
+CREATE INDEX dead_letter_of_scope ON dead_letter (scope, id);
 
 -- Which search tables there are: they are drawn from the registry of fields, and made anew when it changes.
 CREATE TABLE search_schema (id BIGINT PRIMARY KEY, fingerprint BYTEA NOT NULL);

@@ -150,11 +150,45 @@ impl Store {
             transaction.rollback().await;
             return Ok(Err(Refusal::Busy));
         }
-        let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND ended_at IS NULL AND (subject = $2 \
-                   OR kind = 'client' AND subject IN (SELECT uuid FROM client WHERE tenant = $1 AND account = $2))";
-        conn.execute("ending sessions", sql, params![account.tenant, account.uuid.clone(), now.0]).await?;
+        end_sessions(&mut conn, account, (now, None)).await?;
         note(&mut conn, audit).await?;
         transaction.commit().await?;
         Ok(Ok(()))
     }
+
+    /// Gives an account another password, if `account` still has the one there is; all its sessions end but the one in
+    /// which that was asked for, and those of the clients that stand for it.
+    pub async fn change_password(
+        &self,
+        account: &AccountRow,
+        password: &str,
+        session: &str,
+        audit: &AuditLine,
+    ) -> Changed<()> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE account SET password = $4, updated_at = $5 WHERE tenant = $1 AND id = $2 AND password = $3";
+        let values = params![account.tenant, account.id, account.password.clone(), password, audit.at.0];
+        if conn.execute("changing a password", sql, values).await? == 0 {
+            transaction.rollback().await;
+            return Ok(Err(Refusal::Changed));
+        }
+        end_sessions(&mut conn, account, (audit.at, Some(session))).await?;
+        note(&mut conn, audit).await?;
+        transaction.commit().await?;
+        Ok(Ok(()))
+    }
+}
+
+/// Ends the sessions of an account, and of the clients that stand for it, but for one.
+async fn end_sessions(
+    conn: &mut Conn<'_>,
+    account: &AccountRow,
+    (now, but): (Instant, Option<&str>),
+) -> Result<(), StoreError> {
+    let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND ended_at IS NULL AND id <> $4 AND (subject = $2 \
+               OR kind = 'client' AND subject IN (SELECT uuid FROM client WHERE tenant = $1 AND account = $2))";
+    let values = params![account.tenant, account.uuid.clone(), now.0, but.unwrap_or_default()];
+    conn.execute("ending sessions", sql, values).await?;
+    Ok(())
 }

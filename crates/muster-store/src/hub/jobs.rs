@@ -17,7 +17,7 @@ pub struct NewJob<'a> {
     pub tenant: i64,
     /// Its public id.
     pub uuid: &'a str,
-    /// `run`, `check`, `remap` or `remove`.
+    /// `run`, `replay`, `check` or `remove`.
     pub kind: &'a str,
     /// The connector it is about.
     pub connector: i64,
@@ -54,6 +54,17 @@ impl<'a> NewJob<'a> {
             now,
         }
     }
+
+    /// A replay of what is kept, with a profile's maps. It goes while nothing else of the profile does.
+    pub fn replay_of(
+        profile: &ProfileRow,
+        uuid: &'a str,
+        payload: &'a Value,
+        requested_by: &'a str,
+        now: Instant,
+    ) -> Self {
+        Self { kind: "replay", ..Self::run_of(profile, uuid, payload, requested_by, now) }
+    }
 }
 
 /// A job.
@@ -65,7 +76,7 @@ pub struct JobRow {
     pub tenant: i64,
     /// Its public id.
     pub uuid: String,
-    /// `run`, `check`, `remap` or `remove`.
+    /// `run`, `replay`, `check` or `remove`.
     pub kind: String,
     /// The connector it is about.
     pub connector: i64,

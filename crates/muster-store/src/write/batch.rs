@@ -84,6 +84,10 @@ pub struct DeadLetterWrite {
     pub reason: String,
     /// Its values, encoded.
     pub raw: Vec<u8>,
+    /// The map that rejected it; none where it could not even be decoded.
+    pub map: Option<i64>,
+    /// The target that stayed empty.
+    pub target: Option<String>,
 }
 
 /// A record that lost content attributes: it waits until the guard has seen them all.
@@ -136,6 +140,8 @@ pub struct BatchWrite {
     pub deleted: Vec<i64>,
     /// The assets are mapped again from what is stored: where they were read, and that they are missing, stays.
     pub replayed: bool,
+    /// The records come from the dead letters: those that stay there were replayed once more.
+    pub retried: bool,
     /// The number of the batch in its scope's attempt.
     pub number: i64,
 }
@@ -162,6 +168,7 @@ impl BatchWrite {
             counted: Vec::new(),
             deleted: Vec::new(),
             replayed: false,
+            retried: false,
             number: 0,
         }
     }

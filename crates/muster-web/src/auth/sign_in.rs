@@ -7,7 +7,7 @@ use muster_store::FIRST_TENANT;
 use muster_store::hub::{AccountRow, AuditLine, ClientRow, SessionRow, TenantRow};
 use serde_json::json;
 
-use super::{COOKIE, Claims, Kind, Role};
+use super::{COOKIE, Claims, Kind, Principal, Role};
 use crate::error::{Code, Problem};
 use crate::hub::Hub;
 
@@ -95,6 +95,26 @@ async fn role(hub: &Hub, client: &ClientRow) -> Result<Option<String>, Problem> 
     let account = hub.store.account(client.tenant, account).await?.filter(|account| account.active);
     let viewer = |account: &AccountRow| account.role == Role::Viewer.word();
     Ok(account.and_then(|account| if viewer(&account) { own.map(|_| account.role) } else { own }))
+}
+
+/// Whether somebody who is signed in knows their password: failures are counted and noted as those of signing in are.
+pub(crate) async fn prove_password(
+    (hub, who): (&Hub, &Principal),
+    account: &AccountRow,
+    given: Secret,
+    address: &str,
+) -> Result<(), Problem> {
+    let attempt = Attempt { address, request: &who.request };
+    // Apart from signing in: whoever fails at that from there locks nobody out who is in.
+    let key = format!("password {}", account.uuid);
+    admit(hub, &key, attempt)?;
+    let within = given.reveal().len() <= super::password::LONGEST;
+    if !hub.passwords.verify(given, Some(account.password.clone())).await? || !within {
+        refuse(hub, (Some(account.tenant), &key, &account.username), "user", attempt).await?;
+        return Err(Problem::value("current", "this is not the password of the account"));
+    }
+    hub.attempts.succeeded(&key, address);
+    Ok(())
 }
 
 /// A name as failures are counted for it: folded, and no longer than any name is.

@@ -87,7 +87,13 @@ impl Frame {
             ),
             (
                 "Collection",
-                vec![("Sources", "/console/sources"), ("Connectors", "/console/connectors"), ("Runs", "/console/runs")],
+                vec![
+                    ("Sources", "/console/sources"),
+                    ("Connectors", "/console/connectors"),
+                    ("Runs", "/console/runs"),
+                    ("Held drops", "/console/held"),
+                    ("Dead letters", "/console/dead-letters"),
+                ],
             ),
         ];
         if self.is_manager {

@@ -50,6 +50,10 @@ impl Owner<'_> {
                 json!({ "schedule": { "type": "recurring", "every": 1, "unit": "days", "at": "03:00" } })
             }
             ("/api/v1/profiles/{id}/run", _) => json!({ "mode": "full" }),
+            ("/api/v1/dead-letters/replay", _) => {
+                // Whoever has no letter asks for one that there is not.
+                json!({ "letters": [self.things.get("dead-letters").map_or(1, |id| id.parse::<i64>().unwrap())] })
+            }
             ("/api/v1/transform-maps", _) => {
                 json!({ "name": format!("{mark} own"), "type": "active_directory", "stream": "users", "text": text })
             }
@@ -62,6 +66,7 @@ impl Owner<'_> {
             }
             ("/api/v1/transform-maps/{id}/clone", _) => json!({ "name": format!("{mark} clone") }),
             ("/api/v1/transform-maps/{id}", _) => json!({ "text": text }),
+            ("/api/v1/me/password", _) => json!({ "current": self.password, "new": self.password }),
             ("/api/v1/users", _) => self.user("third"),
             ("/api/v1/users/{id}", _) => json!({ "role": "manager", "password": self.password }),
             ("/api/v1/clients", _) => {

@@ -63,6 +63,7 @@ impl Full {
             ("inventory/users", "/api/v1/inventory/users?sort=id"),
             ("inventory/groups", "/api/v1/inventory/groups?filter=name:Tier"),
             ("inventory/roles", "/api/v1/inventory/roles"),
+            ("dead-letters", "/api/v1/dead-letters"),
         ] {
             let found = full.call(app, Method::GET, path, None).await.expect(200);
             full.things.insert(thing, found["items"][0]["id"].to_string());
@@ -131,10 +132,13 @@ impl Full {
             None => {}
             Some((Place::Path { .. }, id)) => path = filled(&operation.path, id),
             Some((Place::Query { name, .. }, id)) => path = format!("{path}?{name}={id}"),
+            // Letters, or a connector's: either or.
+            Some((Place::Field { name, .. }, id)) if name == "connectorId" => body = Some(json!({ "connectorId": id })),
             Some((Place::Field { name, .. }, id)) => {
                 let body = body.as_mut().unwrap();
                 body[name] = match name.as_str() {
                     "assetId" => id.parse::<i64>().unwrap().into(),
+                    "letters" => json!([id.parse::<i64>().unwrap()]),
                     "transformMaps" => json!({ "users": id }),
                     _ => id.into(),
                 };

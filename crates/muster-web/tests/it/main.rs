@@ -10,6 +10,7 @@ mod directory;
 mod events;
 mod full;
 mod inventory;
+mod letters;
 mod maps;
 mod people;
 mod tables;

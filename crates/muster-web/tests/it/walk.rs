@@ -35,16 +35,21 @@ impl Place {
 }
 
 /// Parameters and fields of bodies that are ids of things, and of which things.
-const IDS: [(&str, &str); 6] = [
+const IDS: [(&str, &str); 9] = [
     ("connector", "connectors"),
     ("profile", "profiles"),
     ("userId", "users"),
     ("assetId", "inventory/users"),
     ("mapId", "transform-maps"),
     ("transformMaps", "transform-maps"),
+    ("connectorId", "connectors"),
+    ("letters", "dead-letters"),
+    ("run", "runs"),
 ];
 /// Those that are no ids. What is in neither list has to be put into one of them.
-const PLAIN: [&str; 27] = [
+const PLAIN: [&str; 29] = [
+    "current",
+    "new",
     "cursor",
     "limit",
     "filter",
@@ -276,6 +281,8 @@ async fn the_document_is_whole() {
         GET /api/v1/data-models
         GET /api/v1/data-models/{name}
         GET /api/v1/dead-letters
+        GET /api/v1/dead-letters/{id}
+        GET /api/v1/held
         GET /api/v1/inventory/groups
         GET /api/v1/inventory/groups/{id}
         GET /api/v1/inventory/groups/{id}/history
@@ -307,9 +314,14 @@ async fn the_document_is_whole() {
         POST /api/v1/connectors
         POST /api/v1/connectors/{id}/profiles
         POST /api/v1/connectors/{id}/test
+        POST /api/v1/dead-letters/replay
+        POST /api/v1/dead-letters/{id}/replay
         POST /api/v1/jobs/{id}/cancel
+        POST /api/v1/me/password
         POST /api/v1/profiles/preview-schedule
+        POST /api/v1/profiles/{id}/refuse
         POST /api/v1/profiles/{id}/release
+        POST /api/v1/profiles/{id}/replay
         POST /api/v1/profiles/{id}/run
         POST /api/v1/transform-maps
         POST /api/v1/transform-maps/lint

@@ -105,6 +105,14 @@ async fn a_hub_killed_a_hundred_times_loses_no_run() {
             });
             assert_eq!(last["result"], "complete", "{last}");
         }
+        // A run that the schedule began just now would be open when the hub is asked to end.
+        let idle = json!({ "name": "all", "active": false }).to_string();
+        let (status, _, answer) = hub.ask(("PUT", &format!("/api/v1/profiles/{profile}")), &[], Some(&idle));
+        assert_eq!(status, 200, "{answer}");
+        until("the last scheduled run", || {
+            let jobs = hub.get("/api/v1/jobs?limit=10");
+            jobs["items"].as_array().unwrap().iter().all(|job| job["state"] == "ended")
+        });
         hub.signal("-TERM");
         hub.child.wait().unwrap();
         assert_eq!(reference.sync(&[]).0, 0);
