@@ -1,4 +1,4 @@
-//! `cargo xtask bench ad`: `muster sync` against `ldapsearch` of the same attributes, on the same lab, in alternating
+//! `cargo xtask bench hub` is in [`hub`]. `cargo xtask bench ad`: `muster sync` against `ldapsearch` of the same attributes, on the same lab, in alternating
 //! pairs, so that both see the same machine at the same moment.
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use crate::measure::{Bar, Cost, Pairs, machine, median, table, time};
 use crate::shell::Shell;
 use site::{Site, SiteKind};
 
+mod client;
+mod hub;
 mod site;
 
 /// What the connector asks for of users and of groups: the one place that says what `ldapsearch` reads in comparison.
@@ -86,11 +88,11 @@ struct Options {
 }
 
 pub(crate) fn run(shell: &Shell, words: &[&str]) -> Result<()> {
+    if let ["hub", rest @ ..] = words {
+        return hub::run(shell, &hub::read_options(rest)?);
+    }
     let options = read_options(words)?;
-    let muster = match &options.muster {
-        Some(path) => path.canonicalize().with_context(|| format!("finding the binary `{}`", path.display()))?,
-        None => build(shell)?,
-    };
+    let muster = binary(shell, options.muster.as_deref())?;
     println!(
         "Machine: {}. Medians of {} alternating pairs; wall clock, CPU and highest resident set by GNU time, \
          MiB read by the ledger.",
@@ -117,7 +119,7 @@ pub(crate) fn run(shell: &Shell, words: &[&str]) -> Result<()> {
 
 fn read_options(words: &[&str]) -> Result<Options> {
     let ["ad", rest @ ..] = words else {
-        bail!("`bench` measures `ad`, not `{}`; see `cargo xtask help`", words.first().unwrap_or(&"nothing"));
+        bail!("`bench` measures `ad` or `hub`, not `{}`; see `cargo xtask help`", words.first().unwrap_or(&"nothing"));
     };
     let mut options = Options { sites: vec![SiteKind::Scale], users: None, runs: 3, muster: None };
     let mut rest = rest.iter();
@@ -149,7 +151,11 @@ fn read_options(words: &[&str]) -> Result<Options> {
     Ok(options)
 }
 
-fn build(shell: &Shell) -> Result<PathBuf> {
+/// The binary to measure: the one that was named, else a release build.
+fn binary(shell: &Shell, named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = named {
+        return path.canonicalize().with_context(|| format!("finding the binary `{}`", path.display()));
+    }
     shell.cargo(&["build", "--release", "--locked", "--package", "muster"])?;
     Ok(shell.target_directory()?.join("release/muster"))
 }

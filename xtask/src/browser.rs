@@ -12,9 +12,13 @@ const FOLDER: &str = "tests/browser";
 /// Inside `node_modules`: the lock that it was made from.
 const MADE_FROM: &str = "node_modules/.made-from.json";
 
-/// Installs what the lock names, unless that is what is there.
 pub(crate) fn set_up(shell: &Shell) -> Result<()> {
-    let folder = shell.root().join(FOLDER);
+    install(shell, FOLDER)
+}
+
+/// Installs what the lock of a folder names, unless that is what is there.
+pub(crate) fn install(shell: &Shell, folder: &str) -> Result<()> {
+    let folder = shell.root().join(folder);
     let lock = folder.join("package-lock.json");
     if is_current(&lock, &folder.join(MADE_FROM)) {
         return Ok(());
@@ -26,10 +30,18 @@ pub(crate) fn set_up(shell: &Shell) -> Result<()> {
 }
 
 pub(crate) fn run(shell: &Shell) -> Result<()> {
+    script(shell, "console.mjs")
+}
+
+/// The console against a real directory: the lab that `shell` names in `MUSTER_TEST_SAMBA`.
+pub(crate) fn run_samba(shell: &Shell) -> Result<()> {
+    script(shell, "samba.mjs")
+}
+
+fn script(shell: &Shell, name: &str) -> Result<()> {
     let muster = shell.target_directory()?.join("debug/muster");
     let shell = shell.with("MUSTER_BINARY", &muster.to_string_lossy()).with("CHROMIUM", CHROMIUM);
-    let script = format!("{FOLDER}/console.mjs");
-    shell.run("node", &["--test", "--test-reporter=spec", &script])
+    shell.run("node", &["--test", "--test-reporter=spec", &format!("{FOLDER}/{name}")])
 }
 
 /// Whether `copy` says the same as `original`.

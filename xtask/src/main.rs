@@ -6,6 +6,7 @@
 
 mod bench;
 mod browser;
+mod definitions;
 mod deps;
 mod generate;
 mod house;
@@ -36,8 +37,9 @@ usage: cargo xtask <verb> [options]
   test [--without samba] [--without browser]
                            what CI runs, 25 minutes: sets up the tools, then what `quick` looks at, then every suite
                            over SQLite and PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP,
-                           the console in a browser (Chromium), the API against its description, the docs and the
-                           generated files; starts what it needs on loopback and stops it.
+                           the console in a browser (Chromium), the API against its description, the reader of
+                           definitions against another, the docs and the generated files; starts what it needs on
+                           loopback and stops it.
                            Without root the domain controller cannot run, nor a browser be installed: the rest runs, and
                            it ends in failure unless `--without` says that this is meant
   bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a
@@ -47,10 +49,18 @@ usage: cargo xtask <verb> [options]
       --users N                its size (default: 20000 on samba, 200000 on the others)
       --runs K                 pairs of each kind (default: 3)
       --muster PATH            a binary to measure (default: builds `muster` in release)
+  bench hub [options]      readers over REST beside runs of a hub with a large store: times of answers, memory, and that
+                           no change is lost
+      --users N                (default: 1000000)
+      --readers N              (default: 50)
+      --data DIR               keeps the store after its first run, which takes minutes, and begins with it next time
+      --muster PATH            as above
   soak [options]           what finds rare faults by going on for long: random input to the wire reader and the
                            decoders, property tests with ever new cases, and syncs killed at any point
       --seconds N              for each of the random ones (default: 600)
       --kills N                (default: 1000)
+  definitions              reads some hundred published API definitions with `muster spec endpoints` and with another
+                           reader, and compares what they see; part of `test`
   deps                     the crate arrows, banned packages and licences
   gen [--check]            writes the generated files; with --check only says which are stale
   new-connector NAME       lays out the folder of a new connector and its changelog fragment
@@ -85,12 +95,13 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["test", options @ ..] => test::run(&shell, options),
         ["bench", options @ ..] => bench::run(&shell, options),
         ["soak", options @ ..] => soak::run(&shell, options),
+        ["definitions"] => definitions::alone(&shell),
         ["deps"] => deps::run(&shell),
         ["gen"] => generate::run(&shell, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&shell, generate::Mode::Check),
         ["new-connector", name] => new_connector::run(&shell, name),
         ["new-connector", ..] => bail!("`new-connector` takes one name, such as `azure_api_management`"),
-        ["quick" | "deps" | "gen", option, ..] => {
+        ["quick" | "definitions" | "deps" | "gen", option, ..] => {
             bail!("`{}` does not take `{option}`; see `cargo xtask help`", words[0])
         }
         [verb, ..] => bail!("there is no verb `{verb}`; see `cargo xtask help`"),

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::labs::{Kind, Lab};
 use crate::shell::{Shell, is_installed, is_root};
 use crate::steps::Steps;
-use crate::{browser, generate, openapi, quick};
+use crate::{browser, definitions, generate, openapi, quick};
 
 const BUDGET: Duration = Duration::from_secs(25 * 60);
 const SAMBA_USERS: &str = "6000";
@@ -25,12 +25,10 @@ const TOOLS: &[Tool] = &[
     Tool { program: "openssl", packages: &["openssl"] },
     Tool { program: "python3", packages: &["python3"] },
     Tool { program: "/usr/lib/postgresql", packages: &["postgresql"] },
-];
-const BROWSER_TOOLS: &[Tool] = &[
-    Tool { program: browser::CHROMIUM, packages: &["chromium"] },
     Tool { program: "node", packages: &["nodejs"] },
     Tool { program: "npm", packages: &["npm"] },
 ];
+const BROWSER_TOOLS: &[Tool] = &[Tool { program: browser::CHROMIUM, packages: &["chromium"] }];
 const SAMBA_TOOLS: &[Tool] = &[
     Tool {
         program: "samba",
@@ -108,24 +106,25 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     let offline = shell.with("CARGO_NET_OFFLINE", "true");
     steps.take("build", || offline.cargo(&["build", "--package", "muster", "--locked"]))?;
     quick::looks(&offline, steps)?;
-    suites(&offline, plan.samba, steps)?;
+    suites(&offline, plan, steps)?;
     match plan.browser {
         Suite::Run => steps.take("browser", || browser::run(&offline))?,
         Suite::Without | Suite::NeedsRoot => steps.leave_out("browser"),
     }
     steps.take("openapi", || openapi::run(&offline))?;
+    steps.take("definitions", || definitions::run(&offline))?;
     let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
     steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
     steps.take("gen", || generate::run(&offline, generate::Mode::Check))
 }
 
 /// The full suites, with every server there is. The labs stop at the end of this function, whatever happens.
-fn suites(shell: &Shell, samba: Suite, steps: &mut Steps) -> Result<()> {
+fn suites(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     let postgres = steps.take("lab: postgres", || Lab::start(shell, Kind::Postgres, &[]))?;
     let mut shell = shell.with("MUSTER_TEST_POSTGRES", postgres.fact("url")?);
     let scale = steps.take("lab: directory-scale", || Lab::start(&shell, Kind::DirectoryScale, &[SCALE_USERS]))?;
     shell = shell.with("MUSTER_TEST_SCALE", &scale.folder().to_string_lossy());
-    let directory = match samba {
+    let directory = match plan.samba {
         Suite::Run => Some(steps.take("lab: directory", || {
             let lab = Lab::start(&shell, Kind::Directory, &[])?;
             lab.run(&shell, "populate", &[SAMBA_USERS])?;
@@ -139,7 +138,13 @@ fn suites(shell: &Shell, samba: Suite, steps: &mut Steps) -> Result<()> {
     if let Some(lab) = &directory {
         shell = shell.with("MUSTER_TEST_SAMBA", &lab.folder().to_string_lossy());
     }
-    steps.take("suites", || shell.cargo(&["test", "--workspace", "--locked"]))
+    steps.take("suites", || shell.cargo(&["test", "--workspace", "--locked"]))?;
+    if directory.is_some() && plan.browser == Suite::Run {
+        steps.take("browser: samba", || browser::run_samba(&shell))
+    } else {
+        steps.leave_out("browser: samba");
+        Ok(())
+    }
 }
 
 /// Installs what is missing, or says what to install; then fetches crates and packages, so that the rest runs offline.
@@ -166,6 +171,7 @@ fn set_up(shell: &Shell, plan: Plan) -> Result<()> {
         browser::set_up(shell)?;
     }
     openapi::set_up(shell)?;
+    definitions::set_up(shell)?;
     shell.cargo(&["fetch", "--locked", "--quiet"])
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use muster_core::connector::{Area, Connector, ConnectorSpec, Offer, Sections, SettingError};
 use muster_core::model::DataModel;
+use muster_core::secret::without_value;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
 
@@ -95,6 +96,7 @@ impl Settings {
         T::deserialize(MapAccessDeserializer::new(&mut walk)).map_err(|error| {
             let problem = error.to_string();
             let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            let problem = without_value(&problem).unwrap_or_else(|| problem.clone());
             match missing.unwrap_or(walk.key) {
                 "" => SettingError::new(name, &problem, remedy),
                 key if missing.is_some() => SettingError::new(&format!("{name}.{key}"), "it is missing", remedy),

@@ -24,6 +24,8 @@ pub enum Mode {
     Delta,
     /// Only the keys of everything.
     Sweep,
+    /// Nothing: what is kept is mapped again.
+    Replay,
 }
 
 impl Mode {
@@ -33,7 +35,13 @@ impl Mode {
             Self::Full => "full",
             Self::Delta => "delta",
             Self::Sweep => "sweep",
+            Self::Replay => "replay",
         }
+    }
+
+    /// Whether such a reading brings whole records, with their links.
+    pub fn reads_records(self) -> bool {
+        matches!(self, Self::Full | Self::Delta)
     }
 
     /// Whether the end of such a reading proves absence (design D3).

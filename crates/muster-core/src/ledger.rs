@@ -12,6 +12,8 @@ pub enum Evidence {
     Counted,
     /// Every page up to the source's own end mark; no count to be had.
     Closed,
+    /// Nothing was read: what is kept was mapped again. It proves nothing about the source.
+    Kept,
     /// Something is missing.
     Open {
         /// What, and where.
@@ -25,12 +27,18 @@ impl Evidence {
         matches!(self, Self::Counted | Self::Closed)
     }
 
+    /// Whether all that the run was to do in the scope is done: read to its end, or mapped again.
+    pub fn is_settled(&self) -> bool {
+        self.is_complete() || matches!(self, Self::Kept)
+    }
+
     /// One word for tables.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Counted => "counted",
             Self::Closed => "closed",
+            Self::Kept => "kept",
             Self::Open { .. } => "open",
         }
     }
@@ -90,6 +98,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// How many assets were written.
+    pub fn touched(&self) -> u64 {
+        self.created + self.updated + self.refreshed + self.reappeared
+    }
+
     /// Adds another scope's counters.
     pub fn add(&mut self, other: &Self) {
         self.received += other.received;

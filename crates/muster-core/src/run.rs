@@ -115,7 +115,7 @@ impl Machine {
 
 /// What a run came to, from its scopes (design P1).
 pub fn result(evidence: &[Evidence], held: u64) -> RunResult {
-    let complete = evidence.iter().filter(|evidence| evidence.is_complete()).count();
+    let complete = evidence.iter().filter(|evidence| evidence.is_settled()).count();
     match complete {
         0 if !evidence.is_empty() => RunResult::Failed,
         _ if held > 0 => RunResult::Held,
@@ -182,6 +182,8 @@ mod tests {
         assert_eq!(result(&[Evidence::Counted, Evidence::Closed], 0), RunResult::Complete);
         assert_eq!(result(&[Evidence::Counted, open.clone()], 0), RunResult::Partial);
         assert_eq!(result(&[Evidence::Counted], 3), RunResult::Held);
+        assert_eq!(result(&[Evidence::Kept, Evidence::Kept], 0), RunResult::Complete);
+        assert!(!Evidence::Kept.is_complete(), "a replay proves nothing about the source");
         assert_eq!(result(&[open], 0), RunResult::Failed);
         assert_eq!(result(&[Evidence::Counted, Evidence::Pending], 0), RunResult::Partial);
     }

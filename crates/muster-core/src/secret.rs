@@ -87,3 +87,18 @@ impl Drop for Secret {
         std::hint::black_box(&self.0);
     }
 }
+
+/// serde's sentence about a text from outside, without the value it quotes: that may be a secret in the wrong place.
+/// None where it is no sentence of serde's own.
+pub fn without_value(message: &str) -> Option<String> {
+    match message.rsplit_once(", expected ") {
+        Some((head, expected)) if head.starts_with("invalid") => {
+            Some(format!("a value is of another kind: expected {expected}"))
+        }
+        Some((head, expected)) if head.starts_with("unknown variant") => {
+            Some(format!("a value is none of those known: expected {expected}"))
+        }
+        _ if message.starts_with("missing field") || message.starts_with("unknown field") => Some(message.to_owned()),
+        _ => None,
+    }
+}

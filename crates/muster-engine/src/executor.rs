@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use muster_core::clock::{Clock, Instant};
-use muster_core::connector::{Connector, Mode, ScopePlan};
+use muster_core::connector::{Connector, Mode};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_core::map::TransformMap;
 use muster_core::model::AttributeKind;
 use muster_core::run::{self, Machine, RunResult};
-use muster_store::{ConnectorRow, Order, RunClaim, RunClose, RunRow, ScopeRow, SeenKind, Store, StoreError};
+use muster_store::{ConnectorRow, Letters, Order, RunClaim, RunClose, RunRow, ScopeRow, SeenKind, Store, StoreError};
 use roaring::RoaringTreemap;
 
 use crate::{EngineError, remap, retire, scope};
@@ -75,6 +75,8 @@ pub(crate) struct Context<'a> {
     pub(crate) claim: RunClaim,
     pub(crate) scopes: Vec<ScopeState>,
     pub(crate) options: Options,
+    /// Of a replay: the dead letters it is about; without them all that is kept.
+    pub(crate) letters: Option<Letters>,
 }
 
 /// A scope of the run.
@@ -144,6 +146,26 @@ pub async fn run(
     clock: &dyn Clock,
     options: Options,
 ) -> Result<Report, EngineError> {
+    go(store, subject, clock, (options, None)).await
+}
+
+/// Maps again what is kept, with the subject's maps and without asking the source: these dead letters, or without them
+/// every asset that another map made.
+pub async fn replay(
+    store: &Store,
+    subject: Subject<'_>,
+    clock: &dyn Clock,
+    (options, letters): (Options, Option<Letters>),
+) -> Result<Report, EngineError> {
+    go(store, subject, clock, (Options { mode: Mode::Replay, ..options }, letters)).await
+}
+
+async fn go(
+    store: &Store,
+    subject: Subject<'_>,
+    clock: &dyn Clock,
+    (options, letters): (Options, Option<Letters>),
+) -> Result<Report, EngineError> {
     let Subject { row, connector, maps, order } = subject;
     let mut known = BTreeMap::new();
     for (stream, map) in maps {
@@ -164,7 +186,7 @@ pub async fn run(
         None => begin(store, subject, options.mode, clock.now()).await?,
     };
     options.progress.begun(run.id);
-    let mut context = Context { store, connector, row, maps: known, run, claim, scopes: Vec::new(), options };
+    let mut context = Context { store, connector, row, maps: known, run, claim, scopes: Vec::new(), options, letters };
     if let Err(error) = plan(&mut context).await {
         if let EngineError::Connector(error) = &error {
             context.load_scopes().await?;
@@ -214,22 +236,29 @@ async fn begin(
     Ok((run, claim))
 }
 
-/// Connects to the source. A new run learns what there is to read; one that goes on keeps its plan.
-async fn plan(context: &mut Context<'_>) -> Result<(), EngineError> {
-    context.options.progress.phase("connecting");
-    let plan = context.connector.plan().await?;
-    let Machine::Plan { streams } = context.run.machine else { return Ok(()) };
-    let mode = context.run.mode;
-    let line = |scope: &ScopePlan| LedgerLine {
-        stream: scope.stream.clone(),
-        scope: scope.name.to_string(),
+/// The ledger line of a scope that is still to be done.
+pub(crate) fn pending(stream: &str, scope: &str, mode: Mode) -> LedgerLine {
+    LedgerLine {
+        stream: stream.to_owned(),
+        scope: scope.to_owned(),
         mode,
         evidence: Evidence::Pending,
         expected: Expected::Unknown,
         counters: Counters::default(),
         notes: Vec::new(),
-    };
-    let lines: Vec<LedgerLine> = plan.scopes.iter().map(line).collect();
+    }
+}
+
+/// Connects to the source. A new run learns what there is to read; one that goes on keeps its plan.
+async fn plan(context: &mut Context<'_>) -> Result<(), EngineError> {
+    if context.run.mode == Mode::Replay {
+        return crate::replay::plan(context).await;
+    }
+    context.options.progress.phase("connecting");
+    let plan = context.connector.plan().await?;
+    let Machine::Plan { streams } = context.run.machine else { return Ok(()) };
+    let mode = context.run.mode;
+    let lines: Vec<LedgerLine> = plan.scopes.iter().map(|scope| pending(&scope.stream, &scope.name, mode)).collect();
     context.run.machine = Machine::planned(lines.len(), streams);
     context.run.origin = plan.origin;
     context.run.notes = plan.notes;
@@ -242,6 +271,7 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
     let streams: Vec<String> = context.connector.model().streams.iter().map(|stream| stream.name.clone()).collect();
     let mut machine = context.run.machine.clone();
     let mut loading = None;
+    remap::note_several(context).await?;
     while machine != Machine::Finish {
         if context.cancelled() {
             break;
@@ -250,6 +280,9 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
         match &machine {
             // Learnt before the machine is driven.
             Machine::Plan { .. } => {}
+            Machine::Read { scope, .. } if context.run.mode == Mode::Replay => {
+                crate::replay::scope(context, *scope).await?
+            }
             Machine::Read { scope, .. } => {
                 if !context.scopes.get(*scope).is_none_or(|state| state.ended) {
                     scope::read(context, *scope, clock).await?;
@@ -266,6 +299,7 @@ async fn drive(context: &mut Context<'_>, clock: &dyn Clock) -> Result<u64, Engi
                 let read = owners_read(context).await?;
                 unresolved = context.store.resolve_links(context.row, &read).await?;
             }
+            Machine::Remap if context.letters.is_some() => {}
             Machine::Remap => {
                 for name in &streams {
                     remap::remap(context, name).await?;
@@ -296,12 +330,15 @@ async fn turn(
     if next == loading {
         return Ok(next);
     }
-    if loading.is_some() {
-        context.options.progress.phase("making indexes");
-        context.store.end_load().await?;
-    }
     let never_read =
         |stream: &str| context.scopes_of(stream).iter().all(|&at| context.scopes[at].row.complete_at.is_none());
+    if let Some(loaded) = &loading {
+        context.options.progress.phase("making indexes");
+        context.store.end_load().await?;
+        if never_read(loaded) {
+            context.store.gather_statistics().await?;
+        }
+    }
     if let Some(stream) = next.as_deref().filter(|stream| never_read(stream)) {
         let (_, map) = context.map(stream)?;
         let model = map.model();
@@ -311,12 +348,12 @@ async fn turn(
     Ok(next)
 }
 
-/// The assets whose records, and so whose links, this run has read: a sweep reads none.
+/// The assets whose records, and so whose links, this run has read: a sweep and a replay read none.
 async fn owners_read(context: &Context<'_>) -> Result<RoaringTreemap, EngineError> {
     let mut read = RoaringTreemap::new();
     for stream in &context.connector.model().streams {
         let scopes = context.scopes_of(&stream.name);
-        if scopes.iter().all(|&at| context.scopes[at].line.mode != Mode::Sweep) {
+        if scopes.iter().all(|&at| context.scopes[at].line.mode.reads_records()) {
             read |= context.store.noted(context.run.id, Some(&stream.name), SeenKind::Seen).await?;
         }
     }

@@ -1,5 +1,6 @@
 //! What happens to a batch: hash → prefilter → decode → map → reconcile → write.
 
+mod moved;
 mod parked;
 mod turns;
 
@@ -10,7 +11,7 @@ use muster_core::clock::Instant;
 use muster_core::connector::Batch;
 use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::link::LinkPage;
-use muster_core::map::TransformMap;
+use muster_core::map::{Rejection, TransformMap};
 use muster_core::model::AttributeKind;
 use muster_core::reconcile::{self, Cause, Decision, Known};
 use muster_core::record::{RecordBatch, RecordView};
@@ -21,6 +22,7 @@ use muster_store::{
 use roaring::RoaringTreemap;
 
 use crate::executor::Progress;
+use moved::moved;
 pub(crate) use parked::release_parked;
 
 /// Keys that a sweep may meet without knowing them, before it asks for a full run instead.
@@ -29,7 +31,6 @@ const UNKNOWN_KEYS: usize = 10_000;
 const IDS_AT_ONCE: i64 = 20_000;
 
 /// What an intake works with.
-#[derive(Clone)]
 pub(crate) struct IntakeSettings {
     pub(crate) store: Store,
     pub(crate) connector: ConnectorRow,
@@ -41,6 +42,8 @@ pub(crate) struct IntakeSettings {
     pub(crate) as_of: Instant,
     pub(crate) origin: Option<String>,
     pub(crate) progress: Arc<dyn Progress>,
+    /// The records come from the dead letters: nothing was read.
+    pub(crate) retried: bool,
 }
 
 /// What an intake took.
@@ -52,13 +55,15 @@ pub(crate) struct Taken {
     pub(crate) unknown: Vec<String>,
     pub(crate) too_many_unknown: bool,
     seen: RoaringTreemap,
+    /// What an earlier attempt of this run counted as written.
+    counted: RoaringTreemap,
     rejected: HashSet<[u8; 16]>,
     batches: i64,
 }
 
 /// Takes the batches of one scope.
 pub(crate) struct Intake {
-    settings: IntakeSettings,
+    settings: Arc<IntakeSettings>,
     taken: Taken,
     free_ids: std::ops::Range<i64>,
     /// The scope has ended: what is seen now was not received by its reading.
@@ -72,27 +77,19 @@ impl Intake {
         let kept = line.counters;
         let mut line = line.clone();
         line.notes.clear();
-        line.counters = Counters {
-            received: 0,
-            rejected: 0,
-            dropped_values: 0,
-            unchanged: 0,
-            held: 0,
-            calls: 0,
-            bytes: 0,
-            throttled_ms: 0,
-            ..kept
-        };
+        line.counters =
+            Counters { received: 0, rejected: 0, unchanged: 0, held: 0, calls: 0, bytes: 0, throttled_ms: 0, ..kept };
         let taken = Taken {
             line,
             keyless: 0,
             unknown: Vec::new(),
             too_many_unknown: false,
             seen: RoaringTreemap::new(),
+            counted: RoaringTreemap::new(),
             rejected: HashSet::new(),
             batches: 0,
         };
-        Self { settings, taken, free_ids: 0..0, beside: false }
+        Self { settings: Arc::new(settings), taken, free_ids: 0..0, beside: false }
     }
 
     /// An intake beside a scope that has ended: its line goes on as it is.
@@ -103,18 +100,24 @@ impl Intake {
         intake
     }
 
+    /// What an earlier attempt of this run counted as written is not counted again, whatever becomes of it.
+    pub(crate) fn count_not_again(&mut self, counted: RoaringTreemap) {
+        self.taken.counted = counted;
+    }
+
     /// Goes on within the same attempt.
     pub(crate) fn go_on(&mut self, taken: &mut Taken) {
         self.taken.line = taken.line.clone();
         self.taken.keyless = taken.keyless;
         self.taken.seen = std::mem::take(&mut taken.seen);
+        self.taken.counted = std::mem::take(&mut taken.counted);
         self.taken.rejected = std::mem::take(&mut taken.rejected);
         self.taken.batches = taken.batches;
     }
 
     /// Looks a batch up, decides and maps: all that is to be written of it.
     async fn prepare(&mut self, batch: Batch) -> Result<BatchWrite, StoreError> {
-        let settings = self.settings.clone();
+        let settings = Arc::clone(&self.settings);
         let model = settings.map.model();
         let scope = settings.scopes.get(&*batch.scope).copied().unwrap_or(settings.fence.scope);
         let asked: Vec<Asked<'_>> = batch
@@ -128,10 +131,7 @@ impl Intake {
             .collect();
         let priors =
             settings.store.prefilter(&settings.connector, &model.name, (scope, settings.map_id), &asked).await?;
-        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
-        write.origin.clone_from(&settings.origin);
-        write.number = self.taken.batches;
-        self.taken.batches += 1;
+        let mut write = self.next_write();
         let keys: Vec<String> = batch.rejects.iter().filter_map(|reject| reject.key.clone()).collect();
         let known = settings.store.ids_of_keys(&settings.connector, &model.name, &keys).await?;
         let known: HashMap<String, i64> = known.into_iter().collect();
@@ -141,7 +141,8 @@ impl Intake {
                 self.receive(id);
                 write.seen.push(id);
             }
-            self.reject(&mut write, (reject.key, id.is_some()), reject.reason, reject.raw);
+            let told = Told { reason: reject.reason, raw: reject.raw, target: None };
+            self.reject(&mut write, (reject.key, id.is_some()), told);
         }
         let mut owners = HashMap::new();
         if batch.keys_only {
@@ -155,6 +156,9 @@ impl Intake {
             let known = settings.store.ids_of_keys(&settings.connector, &model.name, &batch.tombstones).await?;
             write.deleted = known.into_iter().map(|(_, id)| id).collect();
         }
+        if settings.retried {
+            write.touches.clear();
+        }
         Ok(write)
     }
 
@@ -165,12 +169,24 @@ impl Intake {
         new
     }
 
+    /// The counters for an asset; none where it was counted as written before.
+    fn counters(&mut self, id: i64) -> Option<&mut Counters> {
+        let fresh = !self.taken.counted.contains(id.cast_unsigned());
+        fresh.then_some(&mut self.taken.line.counters)
+    }
+
+    fn unchanged(&mut self, id: i64) {
+        if let Some(counters) = self.counters(id) {
+            counters.unchanged += 1;
+        }
+    }
+
     fn take_keys(&mut self, records: &RecordBatch, priors: &[Option<Prior>], scope: i64, write: &mut BatchWrite) {
         for (record, prior) in records.iter().zip(priors) {
             match prior {
                 Some(prior) if prior.known.as_ref().is_none_or(|known| !known.gone) => {
                     if self.receive(prior.id) {
-                        self.taken.line.counters.unchanged += 1;
+                        self.unchanged(prior.id);
                     }
                     write.seen.push(prior.id);
                     if prior.known.as_ref().is_some_and(|known| known.missing || known.scope != scope) {
@@ -204,7 +220,7 @@ impl Intake {
                 continue;
             };
             work.owners.insert(record.key().to_owned(), prior.id);
-            if !self.receive(prior.id) {
+            if !self.receive(prior.id) && !self.mended(record.key(), work.write) {
                 continue;
             }
             work.write.seen.push(prior.id);
@@ -221,7 +237,7 @@ impl Intake {
                         work.write.touches.push((prior.id, scope));
                     }
                     work.write.readable.push(prior.id);
-                    self.taken.line.counters.unchanged += 1;
+                    self.unchanged(prior.id);
                 }
             }
         }
@@ -238,7 +254,7 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(rejection) => {
                 let raw = record.encode(self.settings.map.model(), |_| true);
-                self.reject(work.write, (Some(record.key().to_owned()), false), rejection.to_string(), raw);
+                self.reject(work.write, (Some(record.key().to_owned()), false), Told::of(rejection, raw));
                 return Ok(());
             }
         };
@@ -247,9 +263,12 @@ impl Intake {
             self.free_ids = first..first + IDS_AT_ONCE;
         }
         let Some(id) = self.free_ids.next() else { return Ok(()) };
+        let counted = self.mended(record.key(), work.write) && !self.beside;
         self.receive(id);
+        self.taken.line.counters.received -= u64::from(counted);
         self.taken.line.counters.created += 1;
         self.taken.line.counters.dropped_values += length(mapped.dropped.len());
+        work.write.counted.push(id);
         work.owners.insert(record.key().to_owned(), id);
         work.write.seen.push(id);
         work.write.changed.push(id);
@@ -299,15 +318,33 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(rejection) => {
                 let raw = record.encode(&model, |_| true);
-                self.reject(work.write, (Some(record.key().to_owned()), true), rejection.to_string(), raw);
+                self.reject(work.write, (Some(record.key().to_owned()), true), Told::of(rejection, raw));
                 return;
             }
         };
-        let counters = &mut self.taken.line.counters;
-        counters.dropped_values += length(mapped.dropped.len());
-        if decision == Decision::Refresh {
-            counters.refreshed += u64::from(merged.changed);
-            counters.unchanged += u64::from(!merged.changed);
+        let before = muster_core::asset::Asset {
+            external_id: document.external_id.clone(),
+            vendor_id: document.vendor_id.clone(),
+            detail: document.detail.clone(),
+        };
+        let map = Arc::clone(&self.settings.map);
+        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
+        let refreshed = decision == Decision::Refresh && difference.is_empty();
+        if let Some(counters) = self.counters(id) {
+            counters.dropped_values += length(mapped.dropped.len());
+            let counter = match decision {
+                _ if refreshed && !merged.changed => &mut counters.unchanged,
+                _ if refreshed => &mut counters.refreshed,
+                Decision::Reappear => &mut counters.reappeared,
+                _ => &mut counters.updated,
+            };
+            *counter += 1;
+            if !refreshed || merged.changed {
+                work.write.counted.push(id);
+            }
+        }
+        // The same content mapped later may give something else: that is time's doing, and has a history.
+        if refreshed {
             if document.scope != scope {
                 work.write.touches.push((id, scope));
             }
@@ -320,23 +357,15 @@ impl Intake {
             });
             return;
         }
-        if decision == Decision::Reappear {
-            counters.reappeared += 1;
-        } else {
-            counters.updated += 1;
-        }
-        let before = muster_core::asset::Asset {
-            external_id: document.external_id.clone(),
-            vendor_id: document.vendor_id.clone(),
-            detail: document.detail.clone(),
-        };
-        let map = Arc::clone(&self.settings.map);
-        let mut difference = reconcile::difference(&before, &mapped.asset, |path| map.is_volatile(path));
         moved(&model, document, view, &mut difference);
         if decision == Decision::Reappear {
             difference.insert("state".to_owned(), "gone".into());
         }
-        let cause = if document.map == self.settings.map_id { Cause::Source } else { Cause::Map };
+        let cause = match decision {
+            Decision::Refresh => Cause::Time,
+            _ if document.map != self.settings.map_id => Cause::Map,
+            _ => Cause::Source,
+        };
         work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
         work.write.changed.push(id);
         let place =
@@ -378,8 +407,7 @@ impl Intake {
         &mut self,
         write: &mut BatchWrite,
         (key, received): (Option<String>, bool),
-        reason: String,
-        raw: Vec<u8>,
+        Told { reason, raw, target }: Told,
     ) {
         let Some(source_key) = key else {
             self.taken.keyless += 1;
@@ -393,7 +421,19 @@ impl Intake {
             self.taken.line.counters.received += u64::from(!received && !self.beside);
         }
         write.dead_letters.retain(|letter| letter.source_key != source_key);
-        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw });
+        let map = target.is_some().then_some(self.settings.map_id);
+        write.dead_letters.push(DeadLetterWrite { source_key, reason, raw, map, target });
+    }
+
+    /// Whether a record was rejected before in this reading and is listed again; what comes now counts.
+    fn mended(&mut self, key: &str, write: &mut BatchWrite) -> bool {
+        let rejected = &mut self.taken.rejected;
+        let mended = !rejected.is_empty() && rejected.remove(&muster_core::fold::fingerprint(key.as_bytes()));
+        if mended {
+            self.taken.line.counters.rejected -= 1;
+            write.dead_letters.retain(|letter| letter.source_key != key);
+        }
+        mended
     }
 
     async fn take_links(
@@ -417,6 +457,20 @@ impl Intake {
     }
 }
 
+/// Why a record was rejected, and what is kept of it.
+struct Told {
+    reason: String,
+    raw: Vec<u8>,
+    /// The target that stayed empty, where a map said so.
+    target: Option<String>,
+}
+
+impl Told {
+    fn of(rejection: Rejection, raw: Vec<u8>) -> Self {
+        Self { reason: rejection.to_string(), raw, target: Some(rejection.target) }
+    }
+}
+
 struct Work<'w> {
     write: &'w mut BatchWrite,
     owners: &'w mut HashMap<String, i64>,
@@ -429,26 +483,6 @@ struct Place {
     bits: u64,
     first_seen: Instant,
     changed_at: Instant,
-}
-
-/// Notes in the history where an asset lay, when it moved or was renamed in its place.
-fn moved(
-    model: &muster_core::model::StreamModel,
-    before: &DocumentRow,
-    after: RecordView<'_>,
-    difference: &mut serde_json::Map<String, serde_json::Value>,
-) {
-    let Some(raw) = &before.raw else { return };
-    let old = muster_core::record::decode_values(raw);
-    for (path, id) in [("container", model.container), ("relativeName", model.relative_name)] {
-        let Some(id) = id else { continue };
-        let was =
-            old.iter().find(|(known, _)| *known == id).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-        let is = after.values(id).next().map(|value| String::from_utf8_lossy(value).into_owned());
-        if was != is {
-            difference.insert(path.to_owned(), was.map_or(serde_json::Value::Null, serde_json::Value::String));
-        }
-    }
 }
 
 fn length(number: usize) -> u64 {

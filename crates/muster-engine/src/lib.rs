@@ -13,11 +13,13 @@ mod error;
 mod executor;
 mod intake;
 pub mod print;
+pub mod purge;
 mod remap;
+mod replay;
 mod retire;
 pub mod scheduler;
 mod scope;
 pub mod worker;
 
 pub use error::EngineError;
-pub use executor::{Options, Progress, Report, Subject, run};
+pub use executor::{Options, Progress, Report, Subject, replay, run};

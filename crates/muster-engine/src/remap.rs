@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use muster_core::asset::Asset;
-use muster_core::ledger::Evidence;
 use muster_core::reconcile::{self, Cause};
 use muster_core::record::rebuild;
-use muster_store::{AssetWrite, BatchWrite, ChangeWrite, DocumentRow};
+use muster_store::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, DocumentRow, SEVERAL_MAPS};
 
 use crate::EngineError;
 use crate::executor::Context;
@@ -15,17 +14,28 @@ use crate::executor::Context;
 pub(crate) async fn remap(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
     let Some(&at) = context.scopes_of(stream).first() else { return Ok(()) };
     let (map_id, _) = context.map(stream)?;
-    let stale = context.scopes.iter().any(|state| {
-        state.row.stream == stream
-            && state.row.map.is_some_and(|used| used != map_id)
-            && state.line.evidence != Evidence::Pending
-    });
-    if stale {
+    if is_stale(context, stream, map_id) {
         due(context, (stream, at), (Some(map_id), Cause::Map)).await?;
         // Only now: until the last asset is mapped again, a run that goes on after a crash must do it too.
         context.store.keep_map(context.claim, stream, map_id).await?;
     }
     due(context, (stream, at), (None, Cause::Time)).await
+}
+
+/// Whether another map, or more than one, made the assets of a stream's scopes.
+fn is_stale(context: &Context<'_>, stream: &str, map: i64) -> bool {
+    context.scopes_of(stream).into_iter().any(|at| context.scopes[at].row.map.is_some_and(|used| used != map))
+}
+
+/// Before anything is mapped: where a run begins to use another map, and perhaps never comes to its end, the next one
+/// must not take the old map for the one that made everything.
+pub(crate) async fn note_several(context: &Context<'_>) -> Result<(), EngineError> {
+    for (stream, (map, _)) in &context.maps {
+        if is_stale(context, stream, *map) {
+            context.store.keep_map(context.claim, stream, SEVERAL_MAPS).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn due(
@@ -36,11 +46,11 @@ async fn due(
     let fence = context.store.claim_read_scope(context.claim, context.scopes[at].row.id).await?;
     let (map_id, map) = context.map(stream)?;
     let model = Arc::clone(map.model());
-    let as_of = context.run.as_of;
+    let (as_of, profile) = (context.run.as_of, context.run.order.profile);
     let mut after = 0;
     let mut number = 0;
     loop {
-        let ids = context.store.to_remap(context.row, stream, (as_of, other_than, after)).await?;
+        let ids = context.store.to_remap(context.row, (stream, profile), (as_of, other_than, after)).await?;
         let Some(&last) = ids.last() else { return Ok(()) };
         after = last;
         let mut write = BatchWrite::new(context.row, stream, model.class, as_of);
@@ -52,7 +62,21 @@ async fn due(
             let Some(raw) = &document.raw else { continue };
             let batch = rebuild(&model, &document.source_key, &[raw, &document.volatile]);
             let Some(view) = batch.get(0) else { continue };
-            let Ok(mapped) = map.apply(view, as_of) else { continue };
+            let mapped = match map.apply(view, as_of) {
+                Ok(mapped) => mapped,
+                Err(rejection) => {
+                    // It stays as another map made it, and says so among the dead letters (design P9).
+                    line.counters.rejected += 1;
+                    write.dead_letters.push(DeadLetterWrite {
+                        source_key: document.source_key.clone(),
+                        reason: rejection.to_string(),
+                        raw: view.encode(&model, |_| true),
+                        map: Some(map_id),
+                        target: Some(rejection.target),
+                    });
+                    continue;
+                }
+            };
             let before = before(&document);
             let difference = reconcile::difference(&before, &mapped.asset, |_| false);
             if !difference.is_empty() {

@@ -90,29 +90,37 @@ async fn candidates(context: &Context<'_>, stream: &str, seen: &RoaringTreemap) 
     let planned = context.scopes_of(stream);
     let proven = planned.iter().filter(|&&at| proves_absence(context, at));
     let mut scopes: Vec<i64> = proven.map(|&at| context.scopes[at].row.id).collect();
+    let own = own_scopes(context, stream).await?;
     if is_proven(context, stream) {
         // Scopes that the plan no longer has: the plan itself was read to its end.
-        let known = context.store.scopes(context.row).await?;
-        // What another profile reads is its to miss; what a removed one read is nobody's.
-        let others = context.store.profiles(context.row.tenant, context.row.id).await?;
-        let mut others: Vec<_> = others.into_iter().map(|profile| Some(profile.id)).collect();
-        others.retain(|other| *other != context.run.order.profile);
-        let dropped = known
-            .into_iter()
-            .filter(|known| known.stream == stream && !others.contains(&known.profile))
-            .map(|known| known.id);
-        scopes.extend(dropped.filter(|id| !planned.iter().any(|&at| context.scopes[at].row.id == *id)));
+        let is_planned = |id: &i64| planned.iter().any(|&at| context.scopes[at].row.id == *id);
+        let dropped: Vec<i64> = own.iter().copied().filter(|id| !is_planned(id)).collect();
+        // Should they come back, a delta would not show what goes now.
+        context.store.forget_cursors(context.claim, &dropped).await?;
+        scopes.extend(dropped);
     }
     scopes.sort_unstable();
     scopes.dedup();
     let mut found = context.store.unseen(context.row, stream, &scopes, seen).await?;
     if context.options.release {
         let held = context.store.held(context.row, stream).await?;
-        found.extend(held.into_iter().filter(|id| !seen.contains(id.cast_unsigned())));
+        let held = context.store.keys_of(&held).await?.into_iter().filter(|(_, _, scope)| own.contains(scope));
+        found.extend(held.map(|(id, _, _)| id).filter(|id| !seen.contains(id.cast_unsigned())));
         found.sort_unstable();
         found.dedup();
     }
     Ok(found)
+}
+
+/// The scopes of a stream that this run may judge: what another profile reads is its to miss, and to release; what a
+/// removed one read is nobody's.
+async fn own_scopes(context: &Context<'_>, stream: &str) -> Result<Vec<i64>, EngineError> {
+    let known = context.store.scopes(context.row).await?;
+    let others = context.store.profiles(context.row.tenant, context.row.id).await?;
+    let mut others: Vec<_> = others.into_iter().map(|profile| Some(profile.id)).collect();
+    others.retain(|other| *other != context.run.order.profile);
+    let own = known.into_iter().filter(|known| known.stream == stream && !others.contains(&known.profile));
+    Ok(own.map(|known| known.id).collect())
 }
 
 /// Asks the source for each candidate again.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_core::clock::Clock;
 use muster_core::connector::{
-    Batch, BatchSink, ConnectorError, ErrorKind, ReadRequest, ScopeEnd, ScopePlan, SinkClosed, Verdict,
+    Batch, BatchSink, ConnectorError, ErrorKind, Mode, ReadRequest, ScopeEnd, ScopePlan, SinkClosed, Verdict,
 };
 use muster_core::ledger::{Counters, Evidence, Expected};
 use muster_core::run;
-use muster_store::{Fence, ScopeClose, StoreError};
+use muster_store::{Fence, ScopeClose, SeenKind, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -101,7 +101,10 @@ async fn read_once(context: &mut Context<'_>, at: usize) -> Result<Attempt, Engi
     let state = &context.scopes[at];
     let plan = ScopePlan { stream: state.row.stream.clone(), name: Arc::from(state.row.name.as_str()) };
     let fence = context.store.claim_scope(context.claim, state.row.id).await?;
-    let intake = Intake::new(settings(context, at, fence)?, &state.line);
+    let mut intake = Intake::new(settings(context, at, fence)?, &state.line);
+    if state.line.counters.touched() > 0 {
+        intake.count_not_again(context.store.noted(context.run.id, Some(&plan.stream), SeenKind::Counted).await?);
+    }
     let (sink, task) = start(intake, &context.options.cancel);
     let request = ReadRequest { scope: &plan, mode: context.run.mode, cursor: state.row.cursor.as_ref() };
     let mut end = context.connector.read(request, &sink).await;
@@ -132,6 +135,7 @@ pub(crate) fn settings(context: &Context<'_>, at: usize, fence: Fence) -> Result
         as_of: context.run.as_of,
         origin: context.run.origin.clone(),
         progress: Arc::clone(&context.options.progress),
+        retried: context.run.mode == Mode::Replay,
     })
 }
 

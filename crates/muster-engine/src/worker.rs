@@ -1,7 +1,7 @@
 //! A hub's worker: claims jobs and does them (docs/adr/0006).
 //!
 //! ```text
-//! claim ─→ open (connection, secrets, profile, maps) ─→ run | check | remove ─→ end of the job
+//! claim ─→ open (connection, secrets, profile, maps) ─→ run | replay | check | remove ─→ end of the job
 //!   └ attend: prolongs the lease, looks whether somebody wants it to end, lets go when another took it
 //! ```
 //!
@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 
 use tell::Teller;
 
-/// How long a claim lasts unless it is prolonged.
-pub const LEASE_SECONDS: i64 = 15;
+/// How long a claim lasts unless it is prolonged, in microseconds.
+pub const LEASE: i64 = 15_000_000;
 /// How often a job is looked after: whether it shall end, whether its lease needs prolonging.
 const ATTENTION: Duration = Duration::from_millis(250);
 /// How many such looks pass between two prolongings.
@@ -35,6 +35,10 @@ const LOOKS_A_LEASE: u32 = 20;
 const PATIENCE: Duration = Duration::from_millis(600);
 /// How often a job is begun when the store fails it.
 const ATTEMPTS: i64 = 20;
+/// How often a job is lost, with the process that does it, before it moves on: after that, and no sooner than so long
+/// after its first claim, it is not begun again. Whoever kills a hub many times in a row does not mean the job.
+const LOSSES: i64 = 20;
+const LOSSES_TAKE: i64 = 10 * 60 * 1_000_000;
 /// How often the queue is looked at.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -91,7 +95,8 @@ impl Worker {
         let mut poll = tokio::time::interval(POLL);
         while !*stop.borrow() {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            match self.claim().await {
+            let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim().await };
+            match claimed {
                 Ok(Some((job, claim))) => {
                     let worker = self.clone();
                     let stop = stop.clone();
@@ -128,7 +133,7 @@ impl Worker {
 
     async fn claim(&self) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
         let now = self.clock.now();
-        let claimed = self.store.claim_job(&self.owner, now, now.plus(LEASE_SECONDS * 1_000_000)).await?;
+        let claimed = self.store.claim_job(&self.owner, now, LEASE).await?;
         if let Some((job, _)) = claimed.as_ref().filter(|(job, _)| job.attempt == 1) {
             let kind = job.kind.clone();
             metrics::histogram!("muster_job_wait_seconds", "kind" => kind).record(seconds(job.created_at, now));
@@ -139,9 +144,15 @@ impl Worker {
     /// Does a job and looks after its claim meanwhile.
     async fn attend(&self, job: JobRow, claim: JobClaim, stop: watch::Receiver<bool>) {
         let teller = Teller::start(self.store.clone(), Arc::clone(&self.clock), (job.tenant, job.id));
-        let cancel = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(work::work(self.clone(), job.clone(), Arc::clone(&teller), Arc::clone(&cancel)));
-        let ended = match self.watch(&job, &claim, (UnderWay { task, cancel }, stop)).await {
+        let tried_for = self.clock.now().0 - job.started_at.map_or(0, |started| started.0);
+        let done = if job.lost >= LOSSES && tried_for >= LOSSES_TAKE {
+            self.give_up(&job).await.map(Some)
+        } else {
+            let cancel = Arc::new(AtomicBool::new(false));
+            let task = tokio::spawn(work::work(self.clone(), job.clone(), Arc::clone(&teller), Arc::clone(&cancel)));
+            self.watch(&job, &claim, (UnderWay { task, cancel }, stop.clone())).await
+        };
+        let ended = match done {
             Ok(Some(outcome)) => self.end(&job, &claim, outcome, &teller).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
@@ -152,28 +163,48 @@ impl Worker {
             Err(StoreError::Fenced(why)) => tracing::warn!(job = job.uuid, why, "let go of a job"),
             Err(error) => {
                 tracing::error!(job = job.uuid, error = &error as &dyn std::error::Error, "doing a job");
-                self.put_off(&job, &claim).await;
+                self.put_off(&job, &claim, stop).await;
             }
         }
     }
 
-    /// A job that the store failed is tried again later, each time later; in the end it fails.
-    async fn put_off(&self, job: &JobRow, claim: &JobClaim) {
-        let now = self.clock.now();
-        let done = if job.attempt >= ATTEMPTS {
-            let message = "the hub's store failed each time; the hub's log says why";
-            let end = JobEnd { result: "failed", message: Some(message), now };
-            match work::close_run(self, job).await {
-                Ok(()) => self.store.end_job(claim, end).await,
-                Err(error) => Err(error),
+    /// A job that may be what ends the process is not begun again.
+    async fn give_up(&self, job: &JobRow) -> Result<Outcome, StoreError> {
+        work::close_run(self, job).await?;
+        let lost = job.lost;
+        tracing::error!(job = job.uuid, lost, "a job is given up: each process that did it went away");
+        let words =
+            "each time the process that did it went away; see the hub's log and what the system says of its end";
+        Ok(Outcome::failed(format!("given up after {lost} attempts: {words}")))
+    }
+
+    /// A job that the store failed is tried again later, each time later; in the end it fails. Where the store cannot even
+    /// note that, the job waits here until it can: nobody else takes it from a hub that lives.
+    async fn put_off(&self, job: &JobRow, claim: &JobClaim, mut stop: watch::Receiver<bool>) {
+        let mut delay = job.attempt * LEASE;
+        loop {
+            match self.try_putting_off(job, claim, delay).await {
+                Ok(()) | Err(StoreError::Fenced(_)) => return,
+                Err(error) => {
+                    tracing::debug!(job = job.uuid, error = &error as &dyn std::error::Error, "putting off a job");
+                }
             }
-        } else {
-            self.store.postpone_job(claim, now.plus(job.attempt * LEASE_SECONDS * 1_000_000)).await
-        };
-        // A store that cannot even note that: the lease runs out, and the job is claimed again.
-        if let Err(error) = done {
-            tracing::warn!(job = job.uuid, error = &error as &dyn std::error::Error, "putting off a job");
+            delay = 0;
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
         }
+    }
+
+    async fn try_putting_off(&self, job: &JobRow, claim: &JobClaim, delay: i64) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if job.attempt < ATTEMPTS {
+            return self.store.postpone_job(claim, now, delay).await;
+        }
+        work::close_run(self, job).await?;
+        let message = "the hub's store failed each time; the hub's log says why";
+        self.store.end_job(claim, JobEnd { result: "failed", message: Some(message), now }).await
     }
 
     async fn end(&self, job: &JobRow, claim: &JobClaim, outcome: Outcome, teller: &Teller) -> Result<(), StoreError> {
@@ -207,14 +238,14 @@ impl Worker {
                 done = &mut under_way.task => return joined(done).map(Some),
                 _ = stop.changed() => {
                     under_way.task.abort();
-                    self.store.postpone_job(claim, self.clock.now()).await?;
+                    self.store.postpone_job(claim, self.clock.now(), 0).await?;
                     return Ok(None);
                 }
                 _ = attention.tick() => {}
             }
             looks += 1;
             let renewed = if looks % LOOKS_A_LEASE == 0 {
-                self.store.renew_job(claim, self.clock.now().plus(LEASE_SECONDS * 1_000_000)).await
+                self.store.renew_job(claim, self.clock.now(), LEASE).await
             } else {
                 self.store.job_is_cancelled(claim.job).await
             };

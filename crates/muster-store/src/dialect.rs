@@ -42,6 +42,22 @@ impl Dialect {
         }
     }
 
+    /// The time by which leases are reckoned. Hubs that share a PostgreSQL database have clocks of their own, which may
+    /// differ: there it is the database's. SQLite has one process, whose clock the parameter brings.
+    pub(crate) fn lease_time(self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => parameter.to_owned(),
+            Self::Postgres => {
+                format!("COALESCE({parameter}::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)")
+            }
+        }
+    }
+
+    /// What the parameter of [`Dialect::lease_time`] holds.
+    pub(crate) fn lease_clock(self, now: muster_core::clock::Instant) -> Option<i64> {
+        (self == Self::Sqlite).then_some(now.0)
+    }
+
     /// The type of 64-bit integers in arrays and casts.
     pub(crate) fn array_type(self, kind: crate::sql::ColumnKind) -> &'static str {
         use crate::sql::ColumnKind::{Blob, Int, Text};

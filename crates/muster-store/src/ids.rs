@@ -2,6 +2,36 @@
 
 use roaring::RoaringTreemap;
 
+/// Which ids of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenKind {
+    /// Assets whose records were seen.
+    Seen,
+    /// Assets that were created or changed.
+    Changed,
+    /// Assets that the source itself calls deleted.
+    Deleted,
+    /// Assets of which one more complete run without them was counted.
+    Missed,
+    /// Assets that the run holds.
+    Held,
+    /// Assets that a ledger line counts as written: a scope that is read again counts them no second time.
+    Counted,
+}
+
+impl SeenKind {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Seen => 0,
+            Self::Changed => 1,
+            Self::Deleted => 2,
+            Self::Missed => 3,
+            Self::Held => 4,
+            Self::Counted => 5,
+        }
+    }
+}
+
 /// Delta-codes ascending ids: LEB128 of the distance to the one before (design D4).
 pub(crate) fn encode_ids(ids: &[i64]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(ids.len() * 2);

@@ -275,26 +275,24 @@ impl Store {
     }
 
     /// Assets of a stream to be mapped again: due by time, or (with a map) made by another map than that. Paged by id.
+    /// Only those that lie in a scope of that profile: another one's are mapped as it says.
     pub async fn to_remap(
         &self,
         connector: &ConnectorRow,
-        stream: &str,
+        (stream, profile): (&str, Option<i64>),
         (as_of, other_than, after): (Instant, Option<i64>, i64),
     ) -> Result<Vec<i64>, StoreError> {
         let mut reader = self.reader().await?;
-        let (sql, extra) = match other_than {
-            None => (
-                "SELECT id FROM asset WHERE connector = $1 AND stream = $2 AND id > $3 AND state = 'present' \
-                      AND recheck_at IS NOT NULL AND recheck_at <= $4 ORDER BY id LIMIT 500",
-                as_of.0,
-            ),
-            Some(map) => (
-                "SELECT id FROM asset WHERE connector = $1 AND stream = $2 AND id > $3 AND state = 'present' \
-                           AND map <> $4 ORDER BY id LIMIT 500",
-                map,
-            ),
+        let (condition, extra) = match other_than {
+            None => ("recheck_at IS NOT NULL AND recheck_at <= $4", as_of.0),
+            Some(map) => ("map <> $4", map),
         };
-        let params = vec![connector.id.into(), stream.into(), after.into(), extra.into()];
+        let sql = format!(
+            "SELECT id FROM asset WHERE connector = $1 AND stream = $2 AND id > $3 AND state = 'present' AND {condition} \
+             AND EXISTS (SELECT 1 FROM scope s WHERE s.id = asset.scope AND s.profile IS NOT DISTINCT FROM $5) \
+             ORDER BY id LIMIT 500"
+        );
+        let params = vec![connector.id.into(), stream.into(), after.into(), extra.into(), profile.into()];
         let rows = reader.conn().fetch("looking for what is due", sql, params).await?;
         rows.iter().map(|row| row.int(0)).collect()
     }

@@ -20,6 +20,9 @@ use crate::{Store, StoreError};
 /// The most members that one entry of history names on each side; beyond it says how many more.
 const NAMED_IN_HISTORY: usize = 1000;
 
+/// How many members of a long set are compared at once.
+const MEMBERS_A_PART: usize = 2000;
+
 const MEMBER_COLUMNS: [(&str, ColumnKind); 4] =
     [("h", ColumnKind::Blob), ("k", ColumnKind::Text), ("locator", ColumnKind::Int), ("label", ColumnKind::Text)];
 
@@ -316,7 +319,8 @@ async fn stage(conn: &mut Conn<'_>, run: i64, owner: i64, page: &LinkPage) -> Re
     Ok(())
 }
 
-/// Compares a staged set with the stored one, in the database: only the difference leaves it.
+/// Compares a staged set with the stored one, part by part in the order of their hashes. A join would do it, too; but
+/// nothing tells PostgreSQL how many members are staged, and it would walk the stored set anew for each of them.
 async fn unstage(
     conn: &mut Conn<'_>,
     run: i64,
@@ -329,35 +333,60 @@ async fn unstage(
     let hashes = rows.iter().map(|row| row.blob(0).map(|bytes| to_hash(&bytes))).collect::<Result<Vec<_>, _>>()?;
     let hash = set_hash(hashes.iter().copied());
     let stored = known.get(&(owner, kind.clone()));
-    let mut difference = None;
+    let mut found = None;
     if stored != Some(&(hash, hashes.len())) {
-        let sql = "SELECT t.member_hash, t.member_key, t.locator, t.label FROM edge_stage t WHERE t.run = $1 AND t.owner = $2 \
-                   AND t.kind = $3 AND NOT EXISTS (SELECT 1 FROM edge e WHERE e.owner = t.owner AND e.kind = t.kind AND e.member_hash = t.member_hash)";
-        let mut added = Vec::new();
-        for row in conn.fetch("comparing members", sql, key()).await? {
-            let label = row.maybe_text(3)?.unwrap_or_default();
-            let member = match (row.maybe_text(1)?, row.maybe_int(2)?) {
-                (Some(key), _) => Member::Key(key),
-                (None, Some(locator)) => Member::Place { locator, text: label },
-                (None, None) => Member::Text(label),
-            };
-            added.push((to_hash(&row.blob(0)?), member));
-        }
-        let sql = "SELECT e.member_hash, COALESCE(e.member_key, e.label) FROM edge e WHERE e.owner = $2 AND e.kind = $3 \
-                   AND NOT EXISTS (SELECT 1 FROM edge_stage t WHERE t.run = $1 AND t.owner = e.owner AND t.kind = e.kind AND t.member_hash = e.member_hash)";
-        let rows = conn.fetch("comparing members", sql, key()).await?;
-        let removed = rows.iter().map(|row| Ok((to_hash(&row.blob(0)?), row.maybe_text(1)?.unwrap_or_default())));
-        let removed = removed.collect::<Result<Vec<_>, StoreError>>()?;
         let before = stored.map(|(_, count)| signed(*count));
-        difference = Some(Difference { owner, kind: kind.clone(), hash, added, removed, before });
+        let mut difference =
+            Difference { owner, kind: kind.clone(), hash, added: Vec::new(), removed: Vec::new(), before };
+        let mut after = Vec::new();
+        while let Some(last) = compare_part(conn, run, &mut difference, after).await? {
+            after = last;
+        }
+        found = Some(difference);
     }
-    conn.execute(
-        "dropping staged members",
-        "DELETE FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3",
-        key(),
-    )
-    .await?;
-    Ok(difference)
+    let sql = "DELETE FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3";
+    conn.execute("dropping staged members", sql, key()).await?;
+    Ok(found)
+}
+
+/// Compares the next staged members after a hash with those stored in their place; gives the last hash if more follow.
+async fn compare_part(
+    conn: &mut Conn<'_>,
+    run: i64,
+    difference: &mut Difference,
+    after: Vec<u8>,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let (owner, kind) = (difference.owner, difference.kind.clone());
+    let sql = format!(
+        "SELECT member_hash, member_key, locator, label FROM edge_stage WHERE run = $1 AND owner = $2 AND kind = $3 \
+         AND member_hash > $4 ORDER BY member_hash LIMIT {MEMBERS_A_PART}"
+    );
+    let params = vec![run.into(), owner.into(), kind.clone().into(), after.clone().into()];
+    let staged = conn.fetch("comparing members", sql, params).await?;
+    let last = if staged.len() < MEMBERS_A_PART { None } else { staged.last().map(|row| row.blob(0)).transpose()? };
+    let sql = "SELECT member_hash, COALESCE(member_key, label) FROM edge WHERE owner = $1 AND kind = $2 \
+               AND member_hash > $3 AND member_hash <= $4";
+    let end = last.clone().unwrap_or_else(|| vec![0xff; 17]);
+    let params = vec![owner.into(), kind.into(), after.into(), end.into()];
+    let mut stored = BTreeMap::new();
+    for row in conn.fetch("comparing members", sql, params).await? {
+        stored.insert(to_hash(&row.blob(0)?), row.maybe_text(1)?.unwrap_or_default());
+    }
+    for row in &staged {
+        let hash = to_hash(&row.blob(0)?);
+        if stored.remove(&hash).is_some() {
+            continue;
+        }
+        let label = row.maybe_text(3)?.unwrap_or_default();
+        let member = match (row.maybe_text(1)?, row.maybe_int(2)?) {
+            (Some(key), _) => Member::Key(key),
+            (None, Some(locator)) => Member::Place { locator, text: label },
+            (None, None) => Member::Text(label),
+        };
+        difference.added.push((hash, member));
+    }
+    difference.removed.extend(stored);
+    Ok(last)
 }
 
 async fn streams_of(conn: &mut Conn<'_>, connector: &ConnectorRow) -> Result<Vec<String>, StoreError> {
@@ -441,13 +470,15 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         replace_members(&mut conn, connector, read).await?;
-        // Correlated sub-selects keep the unresolved edges, which are few, the outer side on both databases.
+        // Correlated sub-selects keep the unresolved edges, which are few, the outer side on both databases. Those that
+        // stay unresolved are not written.
         let of_connector = "EXISTS (SELECT 1 FROM asset o WHERE o.id = edge.owner AND o.connector = $2)";
         for stream in streams_of(&mut conn, connector).await? {
             let by_key = "(SELECT a.id FROM asset a WHERE a.tenant = $1 AND a.connector = $2 AND a.stream = $3 \
                           AND a.source_key = edge.member_key)";
             let sql = format!(
-                "UPDATE edge SET member = {by_key} WHERE member IS NULL AND member_key IS NOT NULL AND {of_connector}"
+                "UPDATE edge SET member = {by_key} WHERE member IS NULL AND member_key IS NOT NULL AND {of_connector} \
+                 AND {by_key} IS NOT NULL"
             );
             let params = vec![connector.tenant.into(), connector.id.into(), stream.into()];
             conn.execute("resolving members by key", sql, params).await?;
@@ -455,7 +486,8 @@ impl Store {
         let by_place = "(SELECT MIN(a.id) FROM asset a WHERE a.tenant = $1 AND a.connector = $2 \
                         AND a.locator = edge.locator AND a.state = 'present')";
         let sql = format!(
-            "UPDATE edge SET member = {by_place} WHERE member IS NULL AND locator IS NOT NULL AND {of_connector}"
+            "UPDATE edge SET member = {by_place} WHERE member IS NULL AND locator IS NOT NULL AND {of_connector} \
+             AND {by_place} IS NOT NULL"
         );
         conn.execute("resolving members by place", sql, vec![connector.tenant.into(), connector.id.into()]).await?;
         let sql =

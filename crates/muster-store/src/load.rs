@@ -51,6 +51,20 @@ impl Store {
         Ok(!missing(&mut self.reader().await?.conn()).await?.is_empty())
     }
 
+    /// After a stream that was read for the first time: PostgreSQL looks at what is there now. It would do so by itself,
+    /// but minutes later, and until then takes each member's asset for one that any index finds.
+    pub async fn gather_statistics(&self) -> Result<(), StoreError> {
+        if self.dialect() != Dialect::Postgres {
+            return Ok(());
+        }
+        let mut writer = self.writer().await?;
+        let mut conn = writer.conn();
+        for table in ["asset", "document", "edge", "link_set"] {
+            conn.execute("gathering statistics", format!("ANALYZE {table}"), Vec::new()).await?;
+        }
+        Ok(())
+    }
+
     /// Makes the indexes that are missing, each in a transaction of its own: a crash leaves whole ones, and the next
     /// opening makes the others.
     pub async fn end_load(&self) -> Result<(), StoreError> {

@@ -5,8 +5,8 @@ use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
 
 use crate::claims::{Fence, RunClaim, check_fence, raise_attempt};
-use crate::ids::{decode_ids, encode_ids};
-use crate::runs::{ConnectorRow, SeenKind, next_id, save_line};
+use crate::ids::{SeenKind, decode_ids, encode_ids};
+use crate::runs::{ConnectorRow, next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Conn};
 use crate::{Store, StoreError};
 
@@ -51,6 +51,7 @@ impl Store {
         ids.sort_unstable();
         state_history(&mut conn, (fence.run, as_of), &ids, "present").await?;
         note(&mut conn, fence, SeenKind::Changed, &ids).await?;
+        crate::letters::drop_of(&mut conn, &ids).await?;
         line.counters.gone += crate::inventory::count(i64::try_from(ids.len()).unwrap_or(i64::MAX));
         save_line(&mut conn, fence.run, fence.scope, line, true).await?;
         transaction.commit().await

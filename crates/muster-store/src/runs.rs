@@ -7,12 +7,15 @@ use muster_core::run::{MACHINE_VERSION, Machine, RunResult};
 use roaring::RoaringTreemap;
 
 use crate::claims::{Fence, RunClaim, check_claim, check_fence};
-use crate::ids::decode_ids;
+use crate::ids::{SeenKind, decode_ids};
 use crate::sql::Conn;
 use crate::{Store, StoreError};
 
 /// The tenant of an installation that has only one.
 pub const FIRST_TENANT: i64 = 1;
+
+/// The map of a scope whose assets are made by more than one: no map has this id.
+pub const SEVERAL_MAPS: i64 = 0;
 
 /// A connector as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,33 +85,6 @@ pub struct RunRow {
     pub notes: Vec<String>,
 }
 
-/// Which ids of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeenKind {
-    /// Assets whose records were seen.
-    Seen,
-    /// Assets that were created or changed.
-    Changed,
-    /// Assets that the source itself calls deleted.
-    Deleted,
-    /// Assets of which one more complete run without them was counted.
-    Missed,
-    /// Assets that the run holds.
-    Held,
-}
-
-impl SeenKind {
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::Seen => 0,
-            Self::Changed => 1,
-            Self::Deleted => 2,
-            Self::Missed => 3,
-            Self::Held => 4,
-        }
-    }
-}
-
 /// What [`run_row`] reads.
 pub(crate) const RUN_COLUMNS: &str = "id, connector, mode, machine, result, as_of, started_at, ended_at, origin, notes, \
                                       machine_version, profile, job";
@@ -125,14 +101,25 @@ impl Store {
         next_id(&mut writer.conn(), count).await
     }
 
-    /// The run of that connector and profile which has not ended: it is to be resumed.
+    /// The run of that connector and profile which has not ended: it is to be resumed. One whose machine another version
+    /// of Muster stored is refused.
     pub async fn unfinished_run(
         &self,
         connector: &ConnectorRow,
         profile: Option<i64>,
     ) -> Result<Option<RunRow>, StoreError> {
         let tail = "AND profile IS NOT DISTINCT FROM $3 AND state <> 'ended' ORDER BY id DESC LIMIT 1";
-        Ok(self.runs(connector, tail, vec![profile]).await?.into_iter().next())
+        let Some(run) = self.runs(connector, tail, vec![profile]).await?.into_iter().next() else { return Ok(None) };
+        let mut reader = self.reader().await?;
+        let sql = "SELECT machine_version FROM run WHERE id = $1";
+        let version = reader.conn().fetch_one("reading the run", sql, vec![run.id.into()]).await?;
+        match version.map_or(Ok(0), |row| row.int(0))? {
+            MACHINE_VERSION => Ok(Some(run)),
+            other => Err(StoreError::Corrupt(format!(
+                "run {} was begun by another version: its machine is of version {other}, this one knows {MACHINE_VERSION}",
+                run.id
+            ))),
+        }
     }
 
     /// A run of a connector.
@@ -253,13 +240,15 @@ impl Store {
         row.map_or(Ok(false), |row| Ok(row.int(0)? != 0))
     }
 
-    /// Stores how far the run is.
+    /// Stores how far the run is. Its job has moved on: what was lost of it before counts no more.
     pub async fn save_machine(&self, claim: RunClaim, machine: &Machine) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         check_claim(&mut conn, claim).await?;
         let sql = "UPDATE run SET machine = $2 WHERE id = $1";
         conn.execute("storing the run's state", sql, vec![claim.run.into(), json(machine)?.into()]).await?;
+        let sql = "UPDATE job SET lost = 0 WHERE id = (SELECT job FROM run WHERE id = $1) AND lost > 0";
+        conn.execute("storing the run's state", sql, vec![claim.run.into()]).await?;
         transaction.commit().await
     }
 
@@ -285,7 +274,19 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Notes the map that all assets of a run's scopes of a stream are made by.
+    /// Makes the next run of these scopes read anew.
+    pub async fn forget_cursors(&self, claim: RunClaim, scopes: &[i64]) -> Result<(), StoreError> {
+        if scopes.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_claim(&mut conn, claim).await?;
+        forget_cursors(&mut conn, scopes).await?;
+        transaction.commit().await
+    }
+
+    /// Notes the map that all assets of a run's scopes of a stream are made by; [`SEVERAL_MAPS`] while it changes.
     pub async fn keep_map(&self, claim: RunClaim, stream: &str, map: i64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
@@ -323,10 +324,8 @@ impl Store {
                        UNION SELECT scope FROM parked WHERE run = $1)";
             let params = vec![run.into(), SeenKind::Deleted.number().into()];
             conn.execute("forgetting cursors", sql, params).await?;
-            for scope in read_in_full(&mut conn, run).await? {
-                let sql = "UPDATE scope SET cursor = NULL WHERE id = $1";
-                conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
-            }
+            let full = read_in_full(&mut conn, run).await?;
+            forget_cursors(&mut conn, &full).await?;
         }
         let sql = "UPDATE run SET state = 'ended', result = $2, ended_at = $3, machine = $4, notes = $5 WHERE id = $1";
         let params = vec![
@@ -393,6 +392,14 @@ pub(crate) async fn save_line(
     Ok(())
 }
 
+async fn forget_cursors(conn: &mut Conn<'_>, scopes: &[i64]) -> Result<(), StoreError> {
+    for &scope in scopes {
+        let sql = "UPDATE scope SET cursor = NULL WHERE id = $1 AND cursor IS NOT NULL";
+        conn.execute("forgetting cursors", sql, vec![scope.into()]).await?;
+    }
+    Ok(())
+}
+
 /// The scopes that a run has read in full, as its ledger says.
 async fn read_in_full(conn: &mut Conn<'_>, run: i64) -> Result<Vec<i64>, StoreError> {
     let sql = "SELECT scope, line FROM run_scope WHERE run = $1 AND ended = 1";
@@ -442,18 +449,14 @@ fn scope_row(row: &crate::sql::Row) -> Result<ScopeRow, StoreError> {
 
 pub(crate) fn run_row(row: &crate::sql::Row) -> Result<RunRow, StoreError> {
     let unreadable = |error: serde_json::Error| StoreError::Corrupt(format!("a run: {error}"));
-    let version = row.int(10)?;
-    if version != MACHINE_VERSION {
-        return Err(StoreError::Corrupt(format!(
-            "a run of machine version {version}; this one knows {MACHINE_VERSION}"
-        )));
-    }
+    let known = row.int(10)? == MACHINE_VERSION;
     Ok(RunRow {
         id: row.int(0)?,
         connector: row.int(1)?,
         order: Order { profile: row.maybe_int(11)?, job: row.maybe_int(12)? },
         mode: serde_json::from_value(row.text(2)?.into()).map_err(unreadable)?,
-        machine: serde_json::from_str(&row.text(3)?).map_err(unreadable)?,
+        // Whoever lists runs needs no machine; whoever would go on with one asks `unfinished_run`.
+        machine: if known { serde_json::from_str(&row.text(3)?).map_err(unreadable)? } else { Machine::Finish },
         result: row.maybe_text(4)?.as_deref().map(state_of).transpose()?,
         as_of: Instant(row.int(5)?),
         started_at: Instant(row.int(6)?),

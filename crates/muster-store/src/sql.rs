@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::StoreError;
 use crate::dialect::Dialect;
+use crate::space::Space;
 
 /// A parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +72,9 @@ pub enum ColumnKind {
     Blob,
 }
 
+/// The most parameters of a statement of wide rows: SQLite takes 32,766, and a statement has some beside them.
+const SQLITE_PARAMETERS: usize = 32_000;
+
 /// A statement that waits for its turn, with its parameters.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -80,7 +84,8 @@ pub(crate) struct Command {
     pub(crate) params: Vec<Param>,
 }
 
-/// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays).
+/// Rows that travel to the database in one parameter (SQLite: JSON) or one per column (PostgreSQL: arrays). Of wide
+/// cells each is a parameter of its own on SQLite: as JSON they would be quoted, parsed and unpacked again.
 #[derive(Debug)]
 pub(crate) struct Bulk {
     columns: Vec<(&'static str, ColumnKind)>,
@@ -91,6 +96,7 @@ pub(crate) struct Bulk {
 #[derive(Debug)]
 enum BulkRows {
     Json(String),
+    Cells(Vec<Param>),
     Columns(Vec<Param>),
 }
 
@@ -149,6 +155,15 @@ impl Bulk {
         Self { columns: columns.to_vec(), rows, count: 0 }
     }
 
+    /// Few columns of long texts and bytes.
+    pub(crate) fn wide(dialect: Dialect, columns: &[(&'static str, ColumnKind)], rows: usize) -> Self {
+        let mut bulk = Self::new(dialect, columns, rows.min(1));
+        if dialect == Dialect::Sqlite && rows * columns.len() <= SQLITE_PARAMETERS {
+            bulk.rows = BulkRows::Cells(Vec::with_capacity(rows * columns.len()));
+        }
+        bulk
+    }
+
     /// A source of ids: one column, `id`.
     pub(crate) fn ids(dialect: Dialect, ids: &[i64]) -> Self {
         let mut bulk = Self::new(dialect, &[("id", ColumnKind::Int)], ids.len());
@@ -170,6 +185,12 @@ impl Bulk {
                 }
                 json.push(']');
             }
+            BulkRows::Cells(params) => params.extend(cells.iter().map(|cell| match *cell {
+                Cell::Null => Param::Int(None),
+                Cell::Int(number) => Param::Int(Some(number)),
+                Cell::Text(text) => Param::Text(Some(text.to_owned())),
+                Cell::Blob(bytes) => Param::Blob(Some(bytes.to_vec())),
+            })),
             BulkRows::Columns(columns) => {
                 for (column, cell) in columns.iter_mut().zip(cells) {
                     push_column(column, *cell);
@@ -188,6 +209,19 @@ impl Bulk {
                 let columns = self.columns.iter().enumerate();
                 let list: Vec<_> = columns.map(|(at, (name, kind))| dialect.bulk_column(*kind, at, name)).collect();
                 (format!("(SELECT {} FROM jsonb_each(${first})) AS {alias}", list.join(", ")), vec![json.into()])
+            }
+            BulkRows::Cells(params) => {
+                let names = self.columns.iter().enumerate();
+                let names: Vec<_> = names.map(|(at, (name, _))| format!("column{} AS {name}", at + 1)).collect();
+                let mut rows = String::with_capacity(params.len() * 8);
+                for (row, at) in (0..params.len()).step_by(self.columns.len().max(1)).enumerate() {
+                    rows.push_str(if row == 0 { "(" } else { "),(" });
+                    for column in 0..self.columns.len() {
+                        let comma = if column == 0 { "" } else { "," };
+                        let _ = write!(rows, "{comma}${}", first + at + column);
+                    }
+                }
+                (format!("(SELECT {} FROM (VALUES {rows}))) AS {alias}", names.join(", ")), params)
             }
             BulkRows::Columns(params) => {
                 let mut list = String::new();
@@ -289,12 +323,16 @@ impl Row {
     getter!(maybe_blob, Option<Vec<u8>>, "Bytes, or none.");
 }
 
-/// A connection of either database.
+/// A connection of either database. Whatever fails on it for want of space is noticed by all who hold the store.
 #[derive(Debug)]
-pub enum Conn<'a> {
-    /// SQLite's.
+pub struct Conn<'a> {
+    pub(crate) inner: Inner<'a>,
+    pub(crate) space: &'a Space,
+}
+
+#[derive(Debug)]
+pub(crate) enum Inner<'a> {
     Sqlite(&'a mut sqlx::SqliteConnection),
-    /// PostgreSQL's.
     Postgres(&'a mut sqlx::PgConnection),
 }
 
@@ -328,9 +366,9 @@ macro_rules! bind_all {
 impl Conn<'_> {
     /// Which database.
     pub fn dialect(&self) -> Dialect {
-        match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+        match &self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
         }
     }
 
@@ -347,17 +385,17 @@ impl Conn<'_> {
         params: Vec<Param>,
     ) -> Result<u64, StoreError> {
         let sql = AssertSqlSafe(sql.into());
-        let done = match self {
-            Self::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
+        let done = match &mut self.inner {
+            Inner::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
                 .execute(&mut **connection)
                 .await
                 .map(|done| done.rows_affected()),
-            Self::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
+            Inner::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
                 .execute(&mut **connection)
                 .await
                 .map(|done| done.rows_affected()),
         };
-        done.map_err(StoreError::statement(operation))
+        done.map_err(StoreError::statement(operation)).inspect_err(|error| self.space.notice(error))
     }
 
     /// Runs a query to its end; whoever asks bounds it.
@@ -368,17 +406,17 @@ impl Conn<'_> {
         params: Vec<Param>,
     ) -> Result<Vec<Row>, StoreError> {
         let sql = AssertSqlSafe(sql.into());
-        let rows = match self {
-            Self::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
+        let rows = match &mut self.inner {
+            Inner::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
                 .fetch_all(&mut **connection)
                 .await
                 .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
-            Self::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
+            Inner::Postgres(connection) => bind_all!(sqlx::query(sql), params, arrays: true)
                 .fetch_all(&mut **connection)
                 .await
                 .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         };
-        rows.map_err(StoreError::statement(operation))
+        rows.map_err(StoreError::statement(operation)).inspect_err(|error| self.space.notice(error))
     }
 
     /// Runs a query that gives at most one row.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgPool, SqlitePool};
 
 use crate::StoreError;
 use crate::dialect::Dialect;
+use crate::runs::next_id;
 use crate::schema;
-use crate::sql::Conn;
+use crate::space::Space;
+use crate::sql::{Conn, Inner};
 
 /// Where a store lies.
 #[derive(Debug, Clone)]
@@ -37,6 +39,9 @@ pub(crate) const SQLITE_WRITER_CACHE_KIB: u32 = 16 << 10;
 pub(crate) const SQLITE_BUILD_CACHE_KIB: u32 = 8 << 10;
 const SQLITE_READER_CACHE_KIB: u32 = 4 << 10;
 
+/// How long a database may take to answer at first.
+const REACH: Duration = Duration::from_secs(5);
+
 /// What PostgreSQL is told of each connection. A process that stops in the middle of a transaction, or whose machine is
 /// gone, holds its locks no longer than a job's lease, and whoever takes its job over can write.
 const POSTGRES_SESSION: [(&str, &str); 5] = [
@@ -51,6 +56,7 @@ const POSTGRES_SESSION: [(&str, &str); 5] = [
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) pools: Pools,
+    space: Space,
 }
 
 #[derive(Debug, Clone)]
@@ -84,10 +90,15 @@ impl Store {
                     ))
                 })?;
                 let options = options.options(POSTGRES_SESSION);
+                reach(&options).await.map_err(failed)?;
                 Pools::Postgres(PgPoolOptions::new().max_connections(8).connect_with(options).await.map_err(failed)?)
             }
         };
-        let store = Self { pools };
+        let directory = match location {
+            Location::Directory(directory) => Some(directory.clone()),
+            Location::Url(_) => None,
+        };
+        let store = Self { pools, space: Space::new(directory) };
         let migrator = schema::migrator(store.dialect());
         let migrated = match &store.pools {
             Pools::Sqlite { writer, .. } => migrator.run(writer).await,
@@ -113,20 +124,61 @@ impl Store {
     }
 
     pub(crate) async fn writer(&self) -> Result<Held, StoreError> {
-        let failed = StoreError::statement("taking a connection of the store");
-        match &self.pools {
-            Pools::Sqlite { writer, .. } => writer.acquire().await.map(Held::Sqlite).map_err(failed),
-            Pools::Postgres(pool) => pool.acquire().await.map(Held::Postgres).map_err(failed),
+        if self.space.is_lacking() {
+            return Err(StoreError::ReadOnly);
         }
+        self.any_writer().await
+    }
+
+    async fn any_writer(&self) -> Result<Held, StoreError> {
+        let pool = match &self.pools {
+            Pools::Sqlite { writer, .. } => Pool::Sqlite(writer),
+            Pools::Postgres(pool) => Pool::Postgres(pool),
+        };
+        self.take(pool).await
     }
 
     /// A connection for reading.
     pub async fn reader(&self) -> Result<Held, StoreError> {
-        let failed = StoreError::statement("taking a connection of the store");
-        match &self.pools {
-            Pools::Sqlite { reader, .. } => reader.acquire().await.map(Held::Sqlite).map_err(failed),
-            Pools::Postgres(pool) => pool.acquire().await.map(Held::Postgres).map_err(failed),
+        let pool = match &self.pools {
+            Pools::Sqlite { reader, .. } => Pool::Sqlite(reader),
+            Pools::Postgres(pool) => Pool::Postgres(pool),
+        };
+        self.take(pool).await
+    }
+
+    async fn take(&self, pool: Pool<'_>) -> Result<Held, StoreError> {
+        let taken = match pool {
+            Pool::Sqlite(pool) => pool.acquire().await.map(Taken::Sqlite),
+            Pool::Postgres(pool) => pool.acquire().await.map(Taken::Postgres),
+        };
+        let taken = taken.map_err(StoreError::statement("taking a connection of the store"));
+        let taken = taken.inspect_err(|error| self.space.notice(error))?;
+        Ok(Held { taken, space: self.space.clone() })
+    }
+
+    /// Whether a write failed for want of space, or since the database takes none. Until [`Store::look_for_space`] finds
+    /// some, every write is refused.
+    pub fn is_read_only(&self) -> bool {
+        self.space.is_lacking()
+    }
+
+    /// Tries whether a read-only store takes writes again; says whether it does.
+    pub async fn look_for_space(&self) -> bool {
+        if !self.space.is_lacking() {
+            return true;
         }
+        if !self.space.has_room().await {
+            return false;
+        }
+        let written = match self.any_writer().await {
+            Ok(mut writer) => next_id(&mut writer.conn(), 1).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if written.is_ok() {
+            self.space.found();
+        }
+        written.is_ok()
     }
 
     /// Begins a transaction that writes.
@@ -150,6 +202,16 @@ impl Store {
     }
 }
 
+/// Tries once whether the database answers and lets us in: the pool would try again, in silence, until its patience ends.
+async fn reach(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let tried = tokio::time::timeout(REACH, sqlx::PgConnection::connect_with(options)).await;
+    let silent = || {
+        let words = format!("it did not answer within {} seconds", REACH.as_secs());
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, words))
+    };
+    tried.map_err(|_| silent())??.close().await
+}
+
 async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {
     std::fs::create_dir_all(directory).map_err(sqlx::Error::Io)?;
     let options = |cache: u32| {
@@ -170,22 +232,32 @@ async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {
     Ok(Pools::Sqlite { writer, reader })
 }
 
+enum Pool<'a> {
+    Sqlite(&'a SqlitePool),
+    Postgres(&'a PgPool),
+}
+
 /// A connection taken from the store.
 #[derive(Debug)]
-pub enum Held {
-    /// SQLite's.
+pub struct Held {
+    taken: Taken,
+    space: Space,
+}
+
+#[derive(Debug)]
+enum Taken {
     Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
-    /// PostgreSQL's.
     Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
 }
 
 impl Held {
     /// The connection, for statements.
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(connection) => Conn::Sqlite(connection),
-            Self::Postgres(connection) => Conn::Postgres(connection),
-        }
+        let inner = match &mut self.taken {
+            Taken::Sqlite(connection) => Inner::Sqlite(connection),
+            Taken::Postgres(connection) => Inner::Postgres(connection),
+        };
+        Conn { inner, space: &self.space }
     }
 }
 
@@ -218,9 +290,9 @@ impl Transaction {
 impl core::ops::Drop for Transaction {
     fn drop(&mut self) {
         // A future that is dropped half-way cannot await a rollback: the connection is closed instead of lent again.
-        match self.held.take() {
-            Some(Held::Sqlite(connection)) => drop(connection.detach()),
-            Some(Held::Postgres(connection)) => drop(connection.detach()),
+        match self.held.take().map(|held| held.taken) {
+            Some(Taken::Sqlite(connection)) => drop(connection.detach()),
+            Some(Taken::Postgres(connection)) => drop(connection.detach()),
             None => {}
         }
     }

@@ -3,184 +3,26 @@
 //! `pack` makes the statements that need nothing of the database, parameters and all; `write_packed` runs them between
 //! the fence and the ledger line. So a batch can be packed while the one before it is written.
 
+mod batch;
+
 use std::collections::BTreeSet;
 
-use muster_core::asset::Class;
-use muster_core::clock::Instant;
 use muster_core::ledger::LedgerLine;
-use muster_core::link::LinkPage;
-use muster_core::reconcile::Cause;
-use muster_core::record::RecordHash;
 
 use crate::claims::{Fence, check_fence};
 use crate::dialect::Dialect;
-use crate::ids::encode_ids;
-use crate::runs::{ConnectorRow, SeenKind, next_id, save_line};
+use crate::ids::{SeenKind, encode_ids};
+use crate::runs::{next_id, save_line};
 use crate::sql::{Bulk, Cell, ColumnKind, Command, Conn};
 use crate::{Store, StoreError};
-
-/// An asset to be made or rewritten.
-#[derive(Debug, Clone)]
-pub struct AssetWrite {
-    /// Its id, reserved or known.
-    pub id: i64,
-    /// Whether it has no rows yet.
-    pub created: bool,
-    /// Its source key.
-    pub source_key: String,
-    /// Hash of the content attributes.
-    pub record_hash: RecordHash,
-    /// Hash of the volatile attributes as they were read.
-    pub volatile_hash: RecordHash,
-    /// The content attributes it has, a bit each.
-    pub attributes: u64,
-    /// When it was first seen.
-    pub first_seen: Instant,
-    /// When its content last changed.
-    pub changed_at: Instant,
-    /// When it is to be mapped again.
-    pub recheck_at: Option<Instant>,
-    /// Its external id.
-    pub external_id: Option<String>,
-    /// Its vendor id.
-    pub vendor_id: Option<String>,
-    /// The source key of its container.
-    pub container: Option<String>,
-    /// Its name in the container.
-    pub relative_name: Option<String>,
-    /// The `assetDetail` document.
-    pub detail: serde_json::Map<String, serde_json::Value>,
-    /// Its volatile values, encoded.
-    pub volatile: Vec<u8>,
-    /// Its content and identity values, encoded.
-    pub raw: Vec<u8>,
-    /// The scope it lies in.
-    pub scope: i64,
-    /// The map that made it.
-    pub map: i64,
-}
-
-/// An asset of which only volatile values, or what time makes of them, changed.
-#[derive(Debug, Clone)]
-pub struct RefreshWrite {
-    /// The asset.
-    pub id: i64,
-    /// Hash of the volatile attributes as they were read; none where nothing was read.
-    pub volatile_hash: Option<RecordHash>,
-    /// Its volatile values, encoded.
-    pub volatile: Vec<u8>,
-    /// The `assetDetail` document.
-    pub detail: serde_json::Map<String, serde_json::Value>,
-    /// When it is to be mapped again.
-    pub recheck_at: Option<Instant>,
-}
-
-/// An entry of history.
-#[derive(Debug, Clone)]
-pub struct ChangeWrite {
-    /// The asset.
-    pub asset: i64,
-    /// Why.
-    pub cause: Cause,
-    /// Path → the value before.
-    pub before: serde_json::Map<String, serde_json::Value>,
-}
-
-/// A record that was rejected.
-#[derive(Debug, Clone)]
-pub struct DeadLetterWrite {
-    /// Its source key.
-    pub source_key: String,
-    /// Why.
-    pub reason: String,
-    /// Its values, encoded.
-    pub raw: Vec<u8>,
-}
-
-/// A record that lost content attributes: it waits until the guard has seen them all.
-#[derive(Debug, Clone)]
-pub struct Parked {
-    /// The asset.
-    pub asset: i64,
-    /// The attributes it lost, a bit each.
-    pub lost: u64,
-    /// All its values, encoded.
-    pub record: Vec<u8>,
-}
-
-/// All that one batch changes.
-#[derive(Debug)]
-pub struct BatchWrite {
-    /// The connector.
-    pub connector: ConnectorRow,
-    /// The stream.
-    pub stream: String,
-    /// The class of its assets.
-    pub class: Class,
-    /// The run's time.
-    pub as_of: Instant,
-    /// The server the records came from.
-    pub origin: Option<String>,
-    /// New and changed assets.
-    pub assets: Vec<AssetWrite>,
-    /// Refreshed assets.
-    pub refreshes: Vec<RefreshWrite>,
-    /// Assets and the scopes they lie in: they are not missing, all else is as it was.
-    pub touches: Vec<(i64, i64)>,
-    /// History.
-    pub changes: Vec<ChangeWrite>,
-    /// Rejected records.
-    pub dead_letters: Vec<DeadLetterWrite>,
-    /// Assets whose record was as good as the one before: a dead letter of theirs is mended.
-    pub readable: Vec<i64>,
-    /// Records that lost attributes.
-    pub parked: Vec<Parked>,
-    /// Link pages with their owner's id.
-    pub links: Vec<(i64, LinkPage)>,
-    /// Assets seen.
-    pub seen: Vec<i64>,
-    /// Assets created or changed.
-    pub changed: Vec<i64>,
-    /// Assets that the source calls deleted.
-    pub deleted: Vec<i64>,
-    /// The assets are mapped again from what is stored: where they were read, and that they are missing, stays.
-    pub replayed: bool,
-    /// The number of the batch in its scope's attempt.
-    pub number: i64,
-}
-
-impl BatchWrite {
-    /// A batch that changes nothing yet.
-    pub fn new(connector: &ConnectorRow, stream: &str, class: Class, as_of: Instant) -> Self {
-        Self {
-            connector: connector.clone(),
-            stream: stream.to_owned(),
-            class,
-            as_of,
-            origin: None,
-            assets: Vec::new(),
-            refreshes: Vec::new(),
-            touches: Vec::new(),
-            changes: Vec::new(),
-            dead_letters: Vec::new(),
-            readable: Vec::new(),
-            parked: Vec::new(),
-            links: Vec::new(),
-            seen: Vec::new(),
-            changed: Vec::new(),
-            deleted: Vec::new(),
-            replayed: false,
-            number: 0,
-        }
-    }
-}
+pub use batch::{AssetWrite, BatchWrite, ChangeWrite, DeadLetterWrite, Parked, RefreshWrite};
 
 /// A batch whose statements are made.
 #[derive(Debug)]
 pub struct PackedBatch {
     commands: Vec<Command>,
     /// Assets made, rewritten or refreshed.
-    written: Vec<i64>,
+    pub(crate) written: Vec<i64>,
     /// Those of them that are new.
     pub(crate) created: BTreeSet<i64>,
     /// The rest: its assets and refreshes are packed.
@@ -237,7 +79,7 @@ async fn write_all(
     for command in packed.commands.drain(..) {
         conn.run(command).await?;
     }
-    write_dead_letters(conn, fence, &packed).await?;
+    crate::letters::write(conn, fence, &packed).await?;
     write_parked(conn, fence, &packed.batch.parked).await?;
     crate::links::write(conn, fence.run, &mut packed, line).await?;
     let mut batch = packed.batch;
@@ -246,6 +88,7 @@ async fn write_all(
         (SeenKind::Seen, &mut batch.seen),
         (SeenKind::Changed, &mut batch.changed),
         (SeenKind::Deleted, &mut batch.deleted),
+        (SeenKind::Counted, &mut batch.counted),
     ] {
         write_ids(conn, fence, (kind, batch.number), ids).await?;
     }
@@ -341,7 +184,7 @@ fn pack_documents(dialect: Dialect, batch: &BatchWrite) -> Result<Option<Command
         ("volatile", ColumnKind::Blob),
         ("raw", ColumnKind::Blob),
     ];
-    let mut bulk = Bulk::new(dialect, &columns, batch.assets.len());
+    let mut bulk = Bulk::wide(dialect, &columns, batch.assets.len());
     let mut packer =
         zstd::bulk::Compressor::new(1).map_err(|error| StoreError::Corrupt(format!("packing records: {error}")))?;
     for asset in &batch.assets {
@@ -373,7 +216,7 @@ fn pack_refreshes(dialect: Dialect, batch: &BatchWrite) -> Result<Vec<Command>, 
     let columns = [("id", ColumnKind::Int), ("hash", ColumnKind::Blob), ("recheck_at", ColumnKind::Int)];
     let mut narrow = Bulk::new(dialect, &columns, batch.refreshes.len());
     let columns = [("id", ColumnKind::Int), ("detail", ColumnKind::Text), ("volatile", ColumnKind::Blob)];
-    let mut wide = Bulk::new(dialect, &columns, batch.refreshes.len());
+    let mut wide = Bulk::wide(dialect, &columns, batch.refreshes.len());
     for refresh in &batch.refreshes {
         let hash = refresh.volatile_hash.as_ref().map(|hash| hash.0.as_slice());
         narrow.push(&[Cell::Int(refresh.id), hash.into(), refresh.recheck_at.map(|at| at.0).into()]);
@@ -435,58 +278,6 @@ async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite) -> Res
     let mut all = vec![run.into(), batch.as_of.0.into()];
     all.extend(params);
     conn.execute("writing history", sql, all).await?;
-    Ok(())
-}
-
-async fn write_dead_letters(conn: &mut Conn<'_>, fence: Fence, packed: &PackedBatch) -> Result<(), StoreError> {
-    let (dialect, batch) = (conn.dialect(), &packed.batch);
-    let place = || -> Vec<crate::sql::Param> {
-        vec![batch.connector.tenant.into(), batch.connector.id.into(), batch.stream.clone().into()]
-    };
-    let mended: Vec<i64> = packed.written.iter().chain(&batch.readable).copied().collect();
-    if !mended.is_empty() {
-        let some = "SELECT 1 FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 LIMIT 1";
-        if conn.fetch_one("looking for dead letters", some, place()).await?.is_some() {
-            let bulk = Bulk::ids(dialect, &mended);
-            let (source, params) = bulk.source(dialect, "b", 4);
-            let join = dialect.bulk_join();
-            let sql = format!(
-                "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2 AND stream = $3 \
-                 AND source_key IN (SELECT a.source_key FROM {source} {join} asset a ON a.id = b.id)"
-            );
-            let mut all = place();
-            all.extend(params);
-            conn.execute("dropping mended dead letters", sql, all).await?;
-        }
-    }
-    if batch.dead_letters.is_empty() {
-        return Ok(());
-    }
-    let mut id = next_id(conn, i64::try_from(batch.dead_letters.len()).unwrap_or(i64::MAX)).await?;
-    let columns =
-        [("id", ColumnKind::Int), ("k", ColumnKind::Text), ("reason", ColumnKind::Text), ("raw", ColumnKind::Blob)];
-    let mut bulk = Bulk::new(dialect, &columns, batch.dead_letters.len());
-    for letter in &batch.dead_letters {
-        bulk.push(&[
-            Cell::Int(id),
-            Cell::Text(&letter.source_key),
-            Cell::Text(&letter.reason),
-            Cell::Blob(&letter.raw),
-        ]);
-        id += 1;
-    }
-    let (source, params) = bulk.source(dialect, "b", 7);
-    let (int, text) = (dialect.cast_int(), dialect.cast_text());
-    let sql = format!(
-        "INSERT INTO dead_letter (id, tenant, connector, stream, scope, source_key, run, at, reason, raw) \
-         SELECT b.id, $1{int}, $2{int}, $3{text}, $4{int}, b.k, $5{int}, $6{int}, b.reason, b.raw FROM {source} WHERE true \
-         ON CONFLICT (tenant, connector, stream, source_key) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, \
-         run = excluded.run, at = excluded.at WHERE dead_letter.reason <> excluded.reason OR dead_letter.raw <> excluded.raw"
-    );
-    let mut all = place();
-    all.extend([fence.scope.into(), fence.run.into(), batch.as_of.0.into()]);
-    all.extend(params);
-    conn.execute("writing dead letters", sql, all).await?;
     Ok(())
 }
 

@@ -89,6 +89,8 @@ codes! {
     Locked = "locked", CONFLICT, "A default map is locked; clone it.";
     /// Nothing is held.
     NothingHeld = "nothing_held", CONFLICT, "Nothing is held that could be released.";
+    /// There is no letter.
+    NothingToReplay = "nothing_to_replay", CONFLICT, "There is no dead letter that could be replayed.";
     /// The profile does not run.
     Inactive = "inactive", CONFLICT, "The profile is inactive.";
     /// An agent runs it.
@@ -108,6 +110,9 @@ codes! {
     /// A fault of Muster's.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Muster failed; the log names the cause beside the request's id.";
 }
+
+/// What to do about a store that takes no writes.
+pub(crate) const FREE_SPACE: &str = "free space where the store lies; the hub goes on by itself";
 
 /// What went wrong.
 #[derive(Debug, Clone)]
@@ -205,7 +210,8 @@ impl From<StoreError> for Problem {
             other if other.is_unavailable() => Code::Unavailable,
             _ => Code::Internal,
         };
-        Self { cause: Some(Arc::new(error)), ..Self::new(code) }
+        let remedy = (code == Code::ReadOnly).then(|| FREE_SPACE.to_owned());
+        Self { cause: Some(Arc::new(error)), remedy, ..Self::new(code) }
     }
 }
 

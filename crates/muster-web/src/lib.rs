@@ -48,8 +48,12 @@ pub fn router(hub: Arc<Hub>) -> Router {
     layers::around(routes, &hub).with_state(hub)
 }
 
-/// 200 when the hub can read its store.
+/// 200 when the hub can read its store; says where it can do no more than that.
 async fn healthz(axum::extract::State(hub): axum::extract::State<Arc<Hub>>) -> Result<&'static str, Problem> {
     hub.store.tenants().await?;
-    Ok("ready\n")
+    Ok(if hub.store.is_read_only() {
+        "read-only: the store takes no writes, its disk may be full\n"
+    } else {
+        "ready\n"
+    })
 }

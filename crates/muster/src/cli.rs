@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Sync(SyncArguments),
     /// Checks, tests and tries transform maps.
     Map(MapArguments),
+    /// Reads API definitions.
+    Spec(SpecArguments),
     /// Asks the inventory.
     Query(QueryArguments),
     /// Serves a simulated source on this machine, for tries and tests.
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
+    /// Adds and lists tenants: organizations on one hub that see nothing of each other.
+    Tenant(TenantArguments),
     /// Prints a page of the reference, for `cargo xtask gen`.
     #[command(hide = true)]
     Reference(ReferenceArguments),
@@ -53,6 +57,29 @@ pub(crate) struct ServeArguments {
     /// Where to listen.
     #[arg(long, env = "MUSTER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The certificate of this hub with its chain, PEM.
+    #[arg(long, env = "MUSTER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How many jobs run at once.
+    #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
+    pub(crate) workers: usize,
+    /// For how many days the records and the history of what is gone are kept, dead letters, and jobs that have ended.
+    #[arg(long, env = "MUSTER_KEEP_DAYS", default_value_t = KEEP_DAYS, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) keep_days: u32,
+}
+
+/// How long that is, unless somebody says otherwise (design D14).
+pub(crate) const KEEP_DAYS: u32 = 90;
+
+/// Where a hub keeps what it knows.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArguments {
     /// The directory of the embedded store and its key.
     #[arg(
         long,
@@ -65,15 +92,36 @@ pub(crate) struct ServeArguments {
     /// The PostgreSQL database: `postgres://user:password@host/database`. Several hubs may share it.
     #[arg(long, env = "MUSTER_DATABASE", hide_env_values = true, value_name = "URL", value_parser = secret)]
     pub(crate) database: Option<Secret>,
-    /// The certificate of this hub with its chain, PEM.
-    #[arg(long, env = "MUSTER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_certificate: Option<PathBuf>,
-    /// Its private key, PEM.
-    #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// How many jobs run at once.
-    #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
-    pub(crate) workers: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantArguments {
+    #[command(subcommand)]
+    pub(crate) command: TenantCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Adds a tenant and its first administrator, who signs in as `admin@NAME`. The hub may be running. The password is
+    /// that of `MUSTER_ADMIN_PASSWORD`, else made and printed once.
+    Add(TenantAddArguments),
+    /// Lists the tenants.
+    List(TenantListArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantAddArguments {
+    /// The tenant's name: lower-case letters, digits, hyphens, dots and underscores.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantListArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
 }
 
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
@@ -156,6 +204,27 @@ pub(crate) struct ShowArguments {
     /// The map, such as `active_directory/users`.
     #[arg(value_name = "MAP")]
     pub(crate) map: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecArguments {
+    #[command(subcommand)]
+    pub(crate) command: SpecCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpecCommand {
+    /// Prints what a Swagger 2.0 or OpenAPI 3 document says can be called: `METHOD path` a line, without base path.
+    ///
+    /// What was skipped, filled or odd goes to stderr. With `--json` the whole reading is printed, those notes included.
+    Endpoints(SpecFile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecFile {
+    /// The document, JSON or YAML; `-` for stdin. What it is is told by its content.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

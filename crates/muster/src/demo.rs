@@ -54,6 +54,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
         database: None,
         tls: None,
         workers: 2,
+        keep_days: crate::cli::KEEP_DAYS,
         password: Some(password.clone()),
     };
     let serving = Serving::start(start).await?;

@@ -75,6 +75,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Connector(error) => error.into(),
+            EngineError::Store(error) => error.into(),
             other => Self::failed(other),
         }
     }
@@ -82,6 +83,11 @@ impl From<EngineError> for Failure {
 
 impl From<muster_store::StoreError> for Failure {
     fn from(error: muster_store::StoreError) -> Self {
-        Self::failed(error)
+        let remedy = error.remedy();
+        let failure = Self::failed(error);
+        match remedy {
+            Some(remedy) => failure.with_hint(remedy),
+            None => failure,
+        }
     }
 }

@@ -51,6 +51,7 @@ fn recorder() -> Result<PrometheusHandle, Failure> {
     ::metrics::describe_histogram!("muster_job_seconds", "From the first claim of a job to its end.");
     ::metrics::describe_histogram!("muster_job_wait_seconds", "From the request of a job to its first claim.");
     ::metrics::describe_gauge!("muster_open_jobs", "Jobs that have not ended, by state.");
+    ::metrics::describe_gauge!("muster_store_read_only", "1 while the store takes no writes, else 0.");
     ::metrics::describe_counter!("muster_http_requests_total", "Answers, by method and status.");
     ::metrics::describe_histogram!(
         "muster_http_request_seconds",
@@ -92,6 +93,8 @@ async fn tell(
         }
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "counting jobs for the metrics"),
     }
+    let read_only = figures.store.is_read_only();
+    ::metrics::gauge!("muster_store_read_only").set(if read_only { 1.0 } else { 0.0 });
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, figures.handle.render()).into_response()
 }

@@ -1,5 +1,6 @@
 //! `muster serve`: the hub. Web, worker and scheduler in one process, meeting in the store (docs/adr/0006).
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,8 +16,8 @@ use muster_core::secret::Secret;
 use muster_engine::scheduler;
 use muster_engine::worker::Worker;
 use muster_store::{Location, Store};
-use muster_web::auth::{First, ensure_administrator};
-use muster_web::{Hub, Random, Settings};
+use muster_web::auth::ensure_administrator;
+use muster_web::{Hub, Problem, Random, Settings};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
@@ -32,11 +33,12 @@ use crate::{keys, metrics};
 const PASSWORD_VARIABLE: &str = "MUSTER_ADMIN_PASSWORD";
 /// How often the scheduler looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often a full disk is looked at, in microseconds.
+const LOOK_FOR_SPACE: i64 = 2_000_000;
 /// How long requests under way may take when the hub ends.
 const GRACE: Duration = Duration::from_secs(3);
-/// Events older than this go.
-const EVENT_DAYS: i64 = 90;
-const PURGED_AT_ONCE: i64 = 10_000;
+/// How often it is seen whether a day has passed.
+const LOOK_FOR_AGE: Duration = Duration::from_secs(60);
 const DAY: i64 = 86_400_000_000;
 
 /// A hub that serves.
@@ -60,6 +62,8 @@ pub(crate) struct Start<'a> {
     /// Certificate and key.
     pub(crate) tls: Option<(&'a Path, &'a Path)>,
     pub(crate) workers: usize,
+    /// How many days what is gone keeps its records and history, and what has ended its traces.
+    pub(crate) keep_days: u32,
     /// The first administrator's password; from the environment, where absent, else made.
     pub(crate) password: Option<Secret>,
 }
@@ -71,10 +75,11 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
     };
     let start = Start {
         listen: arguments.listen,
-        data: arguments.data.as_deref(),
-        database: arguments.database.as_ref(),
+        data: arguments.place.data.as_deref(),
+        database: arguments.place.database.as_ref(),
         tls,
         workers: arguments.workers,
+        keep_days: arguments.keep_days,
         password: None,
     };
     let serving = Serving::start(start).await?;
@@ -129,20 +134,9 @@ impl Serving {
         let surroundings = (Arc::clone(&keyring), Arc::clone(&clock));
         let hub = Hub::new((store.clone(), offers), surroundings.0, surroundings.1, Random::of_the_system(), settings);
         let hub = Arc::new(hub);
-        let of_environment =
-            || std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new);
-        let given = start.password.clone().or_else(of_environment);
-        let first = ensure_administrator(&hub, given).await.map_err(|problem| {
-            Failure::usage(anyhow!(
-                "making the first administrator: {}",
-                problem.detail.as_deref().unwrap_or("it cannot be made")
-            ))
-            .with_hint(format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator"))
-        })?;
-        let password = match first {
-            First::MadeWith(password) => Some(password),
-            First::Present | First::Made => None,
-        };
+        let given = start.password.clone().or_else(given_password);
+        let first = ensure_administrator(&hub, given).await;
+        let password = first.map_err(|problem| not_made("making the first administrator", problem))?.password();
         let handle = Handle::new();
         let router = metrics::around(muster_web::router(Arc::clone(&hub)), &store)?;
         let (url, serving) = listen(&start, router, &handle).await?;
@@ -155,8 +149,12 @@ impl Serving {
             owner: format!("{url} {}", std::process::id()),
             parallel: start.workers,
         };
-        let tasks =
-            vec![serving, tokio::spawn(worker.serve(stopped.clone())), tokio::spawn(schedule(store, clock, stopped))];
+        let tasks = vec![
+            serving,
+            tokio::spawn(worker.serve(stopped.clone())),
+            tokio::spawn(purge(store.clone(), Arc::clone(&clock), start.keep_days, stopped.clone())),
+            tokio::spawn(schedule(store, clock, stopped)),
+        ];
         Ok(Self { url, password, hub, handle, stop, tasks, _state: state })
     }
 
@@ -168,6 +166,23 @@ impl Serving {
             let _ = task.await;
         }
         self.hub.store.close().await;
+    }
+}
+
+/// The first administrator's password, where the environment gives it.
+pub(crate) fn given_password() -> Option<Secret> {
+    std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new)
+}
+
+/// Why there is no administrator: the password's fault, or the store's.
+pub(crate) fn not_made(doing: &'static str, problem: Problem) -> Failure {
+    match problem.cause {
+        Some(cause) => Failure::failed(anyhow::Error::new(cause).context(doing)),
+        None => {
+            let why = problem.detail.unwrap_or_else(|| problem.code.title().to_owned());
+            let of_password = || format!("`{PASSWORD_VARIABLE}` holds the password of the first administrator");
+            Failure::usage(anyhow!("{doing}: {why}")).with_hint(problem.remedy.unwrap_or_else(of_password))
+        }
     }
 }
 
@@ -183,6 +198,16 @@ async fn open(start: &Start<'_>) -> Result<(Store, Option<State>), Failure> {
     }
 }
 
+fn not_listening(address: SocketAddr, error: std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "another program listens there: end it, or give another address by `--listen`",
+        ErrorKind::AddrNotAvailable => "this machine has no such address: give one of its own by `--listen`",
+        ErrorKind::PermissionDenied => "ports below 1024 need a right of their own: give another by `--listen`",
+        _ => "give another address by `--listen`",
+    };
+    Failure::failed(anyhow::Error::new(error).context(format!("listening at `{address}`"))).with_hint(hint)
+}
+
 async fn listen(
     start: &Start<'_>,
     router: axum::Router,
@@ -190,8 +215,7 @@ async fn listen(
 ) -> Result<(String, JoinHandle<()>), Failure> {
     let listener = TcpListener::bind(start.listen)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .with_context(|| format!("listening at `{}`", start.listen))
-        .map_err(Failure::failed)?;
+        .map_err(|error| not_listening(start.listen, error))?;
     let address = listener.local_addr().context("reading the address").map_err(Failure::failed)?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let handle = handle.clone();
@@ -241,24 +265,9 @@ fn tls(certificate: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
-/// Lets events from before a time go, some at a time.
-async fn purge(store: &Store, before: Instant) {
-    loop {
-        match store.purge_events(before, PURGED_AT_ONCE).await {
-            Ok(purged) if purged == u64::try_from(PURGED_AT_ONCE).unwrap_or(u64::MAX) => {}
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "letting old events go");
-                return;
-            }
-        }
-    }
-}
-
-/// Starts what is due, and lets old events go, until told to stop.
-async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Lets go once a day of what is kept for so many days only, until told to stop.
+async fn purge(store: Store, clock: Arc<dyn Clock>, days: u32, mut stop: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(LOOK_FOR_AGE);
     let mut purged = Instant(0);
     loop {
         tokio::select! {
@@ -266,12 +275,40 @@ async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver
             _ = stop.changed() => return,
         }
         let now = clock.now();
+        if now.0 - purged.0 < DAY || store.is_read_only() {
+            continue;
+        }
+        tokio::select! {
+            done = muster_engine::purge::purge(&store, days, now) => match done {
+                Ok(()) => purged = now,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "letting go of what was kept long");
+                }
+            },
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Starts what is due, and looks for space on a full disk, until told to stop.
+async fn schedule(store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looked = Instant(0);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let now = clock.now();
+        if store.is_read_only() {
+            if now.0 - looked.0 > LOOK_FOR_SPACE && !store.look_for_space().await {
+                looked = clock.now();
+            }
+            continue;
+        }
         if let Err(error) = scheduler::tick(&store, now).await {
             tracing::error!(error = &error as &dyn std::error::Error, "looking for what is due");
-        }
-        if now.0 - purged.0 > DAY / 24 {
-            purged = now;
-            purge(&store, now.plus(-EVENT_DAYS * DAY)).await;
         }
     }
 }

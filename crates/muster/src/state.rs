@@ -9,6 +9,8 @@ use muster_store::{Location, Store};
 
 use crate::failure::Failure;
 
+const WRITABLE: &str = "give a directory that this user may make and write to";
+
 /// An open store and the lock that keeps a second writer out.
 pub(crate) struct State {
     pub(crate) store: Store,
@@ -24,7 +26,7 @@ pub(crate) async fn open(directory: &Path) -> Result<State, Failure> {
         .mode(0o700)
         .create(directory)
         .with_context(|| format!("making `{shown}`"))
-        .map_err(Failure::failed)?;
+        .map_err(|error| Failure::failed(error).with_hint(WRITABLE))?;
     let lock = lock_file(directory)?;
     if lock.try_lock().is_err() {
         return Err(Failure::failed(anyhow!("the store in `{shown}` is in use by another muster"))
@@ -37,7 +39,8 @@ pub(crate) async fn open(directory: &Path) -> Result<State, Failure> {
 fn lock_file(directory: &Path) -> Result<File, Failure> {
     let path = directory.join("lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
-    lock.with_context(|| format!("opening `{}`", path.display())).map_err(Failure::failed)
+    let lock = lock.with_context(|| format!("opening `{}`", path.display()));
+    lock.map_err(|error| Failure::failed(error).with_hint(WRITABLE))
 }
 
 /// Opens a store that must be there, for reading.

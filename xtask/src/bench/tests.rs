@@ -11,8 +11,8 @@ fn options_are_read() {
 #[test]
 fn wrong_options_are_named() {
     for (words, expected) in [
-        (&[][..], "`bench` measures `ad`, not `nothing`; see `cargo xtask help`"),
-        (&["azure"], "`bench` measures `ad`, not `azure`; see `cargo xtask help`"),
+        (&[][..], "`bench` measures `ad` or `hub`, not `nothing`; see `cargo xtask help`"),
+        (&["azure"], "`bench` measures `ad` or `hub`, not `azure`; see `cargo xtask help`"),
         (&["ad", "--lab"], "`--lab` needs a value; see `cargo xtask help`"),
         (&["ad", "--lab", "x"], "`--lab` is `samba`, `scale`, `simulated` or `all`, not `x`"),
         (&["ad", "--runs", "0"], "`--runs` takes a number above 0, not `0`"),

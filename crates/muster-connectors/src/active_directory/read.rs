@@ -97,6 +97,9 @@ impl Job<'_> {
         let sink = self.sink;
         // Before the reading: whatever changes meanwhile lies behind the cursor.
         let usn = self.session.highest_committed_usn(&|| still_wanted(sink))?;
+        if self.has_links() && request.mode != Mode::Sweep && !self.session.supports(EXTENDED_DN) {
+            self.know_containers()?;
+        }
         if request.mode != Mode::Delta {
             return self.whole(request.mode, usns, (usn, None));
         }
@@ -129,7 +132,6 @@ impl Job<'_> {
             Mode::Sweep => vec!["objectGUID".to_owned()],
             _ => attributes(&self.model, &self.session.config),
         };
-        let links = self.model.attributes.iter().any(|found| found.kind == AttributeKind::Link);
         Search {
             base: self.base.to_owned(),
             scope: self.session.config.search_scope,
@@ -138,9 +140,50 @@ impl Job<'_> {
             page_size: self.session.page_size,
             controls: SearchControls {
                 show_deleted: false,
-                extended_dn: links && mode != Mode::Sweep && self.session.supports(EXTENDED_DN),
+                extended_dn: self.has_links() && mode != Mode::Sweep && self.session.supports(EXTENDED_DN),
             },
         }
+    }
+
+    fn has_links(&self) -> bool {
+        self.model.attributes.iter().any(|found| found.kind == AttributeKind::Link)
+    }
+
+    /// Where members are told by name alone they are known by their place: the containers must be known first, also on a
+    /// connection that did not list them, for the run goes on where another ended.
+    fn know_containers(&mut self) -> Result<(), LdapError> {
+        let sink = self.sink;
+        for base in self.session.bases() {
+            if self.session.knowledge.listed.contains(&base) {
+                continue;
+            }
+            let search = Search {
+                base: base.clone(),
+                scope: self.session.config.search_scope,
+                filter: super::records::container_filter(),
+                attributes: vec!["objectGUID".to_owned()],
+                page_size: self.session.page_size,
+                controls: SearchControls { show_deleted: false, extended_dn: false },
+            };
+            let mut pages = Pages::default();
+            loop {
+                let ticket = self.session.ask(&search, &pages.cookie)?;
+                let end = self.session.reading(ticket, |knowledge, entry| {
+                    let Some(entry) = entry else { return still_wanted(sink) };
+                    let key = entry.first("objectGUID").and_then(|bytes| guid_text(bytes).ok()).map(Arc::from);
+                    knowledge.learn_parent(entry.dn, key);
+                    Ok(())
+                })?;
+                if end.code != ResultCode::SUCCESS {
+                    return Err(refused(&end, format!("listing containers below `{base}`")));
+                }
+                if !pages.more(end)? {
+                    break;
+                }
+            }
+            self.session.knowledge.listed.insert(base);
+        }
+        Ok(())
     }
 
     /// A full reading or a sweep: everything, counted.
@@ -152,6 +195,9 @@ impl Job<'_> {
     ) -> Result<ScopeEnd, LdapError> {
         let mut search = self.search(filter(&self.model.name), mode);
         let (mut listing, before) = self.list_counted(&mut search, mode == Mode::Sweep)?;
+        if self.model.name == "containers" && mode == Mode::Full && listing.open.is_none() {
+            self.session.knowledge.listed.insert(self.base.to_owned());
+        }
         let mut notes: Vec<String> = note.into_iter().collect();
         notes.extend(self.session.why_alone.take());
         if listing.references > 0 {

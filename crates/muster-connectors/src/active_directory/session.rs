@@ -1,7 +1,7 @@
 //! A run's connection to one controller, and what is asked of it once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub(super) type Waiting<'a> = &'a dyn Fn() -> Result<(), LdapError>;
 pub(super) struct Knowledge {
     /// What the domain head says for all its users: attribute and value, as it came.
     pub(super) policy: Vec<(&'static str, Vec<u8>)>,
+    /// Bases whose containers were all listed on this connection.
+    pub(super) listed: HashSet<String>,
     /// Parent DN as the server writes it → source key; `None` for a parent that is no container of the plan's.
     parents: HashMap<String, Option<Arc<str>>>,
     /// The same by the name as it is compared: values may spell a name otherwise than entries do.

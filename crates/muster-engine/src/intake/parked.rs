@@ -6,7 +6,7 @@ use std::sync::Arc;
 use muster_core::model::{AttributeKind, StreamModel};
 use muster_core::reconcile::{self, Decision, Drop};
 use muster_core::record::{RecordHash, rebuild};
-use muster_store::{BatchWrite, DocumentRow, ParkedRow, StoreError};
+use muster_store::{DocumentRow, ParkedRow, StoreError};
 
 use super::{Intake, Work};
 use crate::EngineError;
@@ -29,7 +29,7 @@ pub(crate) async fn release_parked(context: &mut Context<'_>, stream: &str) -> R
     let mut losses: Vec<Losses> = Vec::new();
     for at in context.scopes_of(stream) {
         let state = &context.scopes[at];
-        if state.line.evidence.is_complete() {
+        if state.line.evidence.is_settled() {
             let found = context.store.losses(context.run.id, state.row.id).await?;
             losses.extend((!found.is_empty()).then_some((at, found)));
         }
@@ -104,15 +104,12 @@ async fn release_scope(
 impl Intake {
     /// Writes parked records, and the ledger line in any case.
     async fn release(&mut self, parked: Vec<ParkedRow>) -> Result<(), StoreError> {
-        let settings = self.settings.clone();
+        let settings = Arc::clone(&self.settings);
         let model = Arc::clone(settings.map.model());
         let ids: Vec<i64> = parked.iter().map(|row| row.asset).collect();
         let documents: HashMap<i64, DocumentRow> =
             settings.store.documents(&ids).await?.into_iter().map(|row| (row.id, row)).collect();
-        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
-        write.origin.clone_from(&settings.origin);
-        write.number = self.taken.batches;
-        self.taken.batches += 1;
+        let mut write = self.next_write();
         let mut owners = HashMap::new();
         for row in &parked {
             let Some(document) = documents.get(&row.asset) else { continue };

@@ -54,6 +54,18 @@ impl Intake {
         Ok(())
     }
 
+    /// The next batch to be written; it changes nothing yet.
+    pub(super) fn next_write(&mut self) -> BatchWrite {
+        let settings = &self.settings;
+        let model = settings.map.model();
+        let mut write = BatchWrite::new(&settings.connector, &model.name, model.class, settings.as_of);
+        write.origin.clone_from(&settings.origin);
+        write.number = self.taken.batches;
+        (write.replayed, write.retried) = (settings.retried, settings.retried);
+        self.taken.batches += 1;
+        write
+    }
+
     fn start_writing(&self, packed: PackedBatch, made: HashSet<String>) -> Writing {
         let (store, fence) = (self.settings.store.clone(), self.settings.fence);
         let mut line = self.taken.line.clone();

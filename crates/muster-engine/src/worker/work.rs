@@ -7,7 +7,7 @@ use muster_core::clock::Instant;
 use muster_core::connector::Mode;
 use muster_core::schedule::Schedule;
 use muster_store::hub::{ConnectionRow, JobRow, ProfileRow};
-use muster_store::{ConnectorRow, Order, StoreError};
+use muster_store::{ConnectorRow, Letters, Order, StoreError};
 use serde_json::Value;
 
 use super::open::{NotOpened, Opened, open};
@@ -44,8 +44,10 @@ pub(super) async fn work(
     };
     match (job.kind.as_str(), profile) {
         ("check", _) => Ok(check(opened, &teller).await),
-        ("run", Some(profile)) => run(&worker, (&job, &connection, &profile), opened, (teller, cancel)).await,
-        ("run", None) => Ok(Outcome::failed("the profile is not there any more")),
+        ("run" | "replay", Some(profile)) => {
+            run(&worker, (&job, &connection, &profile), opened, (teller, cancel)).await
+        }
+        ("run" | "replay", None) => Ok(Outcome::failed("the profile is not there any more")),
         (kind, _) => Ok(Outcome::failed(format!("this version knows no job `{kind}`"))),
     }
 }
@@ -77,7 +79,8 @@ async fn run(
             message: Some("an agent reads this connector, not the hub".to_owned()),
         });
     }
-    if !profile.active || over {
+    let is_replay = job.kind == "replay";
+    if over || !profile.active && !is_replay {
         return Ok(Outcome { result: "cancelled", message: Some("the profile does not run any more".to_owned()) });
     }
     let mode = match job.payload.get("mode").and_then(Value::as_str) {
@@ -89,7 +92,13 @@ async fn run(
     let options = Options { mode, release, cancel, progress: teller };
     let order = Order { profile: Some(profile.id), job: Some(job.id) };
     let subject = Subject { row: &row, connector: opened.connector.as_ref(), maps: &opened.maps, order };
-    match crate::run(&worker.store, subject, worker.clock.as_ref(), options).await {
+    let clock = worker.clock.as_ref();
+    let done = match is_replay {
+        true => crate::replay(&worker.store, subject, clock, (options, letters(&job.payload))).await,
+        false => crate::run(&worker.store, subject, clock, options).await,
+    };
+    match done {
+        Ok(report) if is_replay => Ok(Outcome { result: report.result.word(), message: Some(replayed(&report)) }),
         Ok(report) => Ok(Outcome { result: report.result.word(), message: first_gap(&report) }),
         Err(EngineError::Store(error)) => Err(error),
         Err(EngineError::Connector(error)) => {
@@ -111,6 +120,21 @@ pub(super) async fn ends_at(worker: &Worker, job: &JobRow) -> Result<Option<Inst
     let schedule = profile.and_then(|profile| profile.schedule);
     let schedule = schedule.and_then(|schedule| Schedule::from_json(&schedule).ok());
     Ok(schedule.and_then(|schedule| schedule.end()))
+}
+
+/// The dead letters that a replay is about; none where it maps again all that is kept.
+fn letters(payload: &Value) -> Option<Letters> {
+    let letters = payload.get("letters")?.as_object()?;
+    let ids = letters.get("ids").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64).collect();
+    Some(Letters { stream: letters.get("stream").and_then(Value::as_str).map(str::to_owned), ids })
+}
+
+/// What a replay came to, in a sentence.
+fn replayed(report: &crate::Report) -> String {
+    let mut all = muster_core::ledger::Counters::default();
+    report.ledger.iter().for_each(|line| all.add(&line.counters));
+    let held = if all.held > 0 { format!(", {} held", all.held) } else { String::new() };
+    format!("{} created, {} changed, {} rejected still{held}", all.created, all.updated, all.rejected)
 }
 
 /// The first thing that is missing, in a sentence; the ledger has all.

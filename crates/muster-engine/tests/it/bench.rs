@@ -11,7 +11,8 @@ use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::map::{TransformMap, compile};
 use muster_core::secret::Secret;
 use muster_engine::{EngineError, Options, Progress, Report};
-use muster_store::{AssetRow, ConnectorRow, Location, NewConnector, Order, Store};
+use muster_store::hub::{AuditLine, ProfileChange};
+use muster_store::{AssetRow, ConnectorRow, Letters, Location, NewConnector, Order, Store};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::source::Source;
@@ -71,20 +72,71 @@ impl Bench {
     }
 
     pub(crate) async fn try_run(&self, mode: Mode, release: bool) -> Result<Report, EngineError> {
+        self.run_by(Order::default(), (mode, release)).await
+    }
+
+    /// Runs on behalf of somebody.
+    async fn run_by(&self, order: Order, (mode, release): (Mode, bool)) -> Result<Report, EngineError> {
         self.clock.advance(60_000_000);
         self.cancel.store(false, Ordering::SeqCst);
         let options = self.options(mode, release);
+        let subject = muster_engine::Subject { row: &self.row, connector: &self.source, maps: &self.maps, order };
+        muster_engine::run(&self.store, subject, &self.clock, options).await
+    }
+
+    /// Maps again what is kept: these letters, or without them all assets that another map made.
+    pub(crate) async fn replay(&self, letters: Option<Letters>) -> Report {
+        self.clock.advance(60_000_000);
+        self.cancel.store(false, Ordering::SeqCst);
         let subject = muster_engine::Subject {
             row: &self.row,
             connector: &self.source,
             maps: &self.maps,
             order: Order::default(),
         };
-        muster_engine::run(&self.store, subject, &self.clock, options).await
+        muster_engine::replay(&self.store, subject, &self.clock, (self.options(Mode::Full, false), letters))
+            .await
+            .unwrap()
+    }
+
+    /// Key and reason of each dead letter.
+    pub(crate) async fn letters(&self) -> Vec<(String, String)> {
+        let letters = self.store.dead_letters(&self.row, 1000).await.unwrap();
+        letters.into_iter().map(|letter| (letter.source_key, letter.reason)).collect()
     }
 
     pub(crate) async fn run(&self, mode: Mode) -> Report {
         self.try_run(mode, false).await.unwrap()
+    }
+
+    /// Adds a profile of the connector.
+    pub(crate) async fn profile(&self, name: &str) -> i64 {
+        let (empty, now) = (serde_json::json!({}), self.clock.now());
+        let (maps, parameters) = (&empty, &empty);
+        let change = ProfileChange { name, active: true, maps, parameters, schedule: None, next_at: None, now };
+        let audit = AuditLine {
+            tenant: self.row.tenant,
+            at: now,
+            actor_kind: "user",
+            actor: "admin".to_owned(),
+            action: "test",
+            object_kind: "profile",
+            object: name.to_owned(),
+            detail: empty.clone(),
+            request: "r".to_owned(),
+        };
+        self.store.add_profile((self.row.tenant, self.row.id), name, &change, &audit).await.unwrap().unwrap().id
+    }
+
+    /// Runs a profile that reads these scopes of people.
+    pub(crate) async fn run_profile(
+        &self,
+        profile: i64,
+        scopes: &[&'static str],
+        (mode, release): (Mode, bool),
+    ) -> Report {
+        self.source.world().scopes.insert("people", scopes.to_vec());
+        self.run_by(Order { profile: Some(profile), job: None }, (mode, release)).await.unwrap()
     }
 
     pub(crate) async fn full(&self) -> Report {

@@ -243,6 +243,29 @@ async fn a_scope_that_left_the_plan_is_asked_about() {
 }
 
 #[tokio::test]
+async fn a_scope_that_comes_back_into_the_plan_brings_its_assets_back() {
+    let few = || {
+        let mut world = world();
+        world.scopes.insert("people", vec!["north", "south", "west"]);
+        world.people("w", 4, "west");
+        world
+    };
+    for mode in [Mode::Full, Mode::Delta] {
+        both(few, |bench| async move {
+            bench.full().await;
+            bench.source.world().scopes.insert("people", vec!["north", "south"]);
+            bench.full().await;
+            assert_eq!(bench.status("w0000").await, gone("out_of_scope"));
+            bench.source.world().scopes.insert("people", vec!["north", "south", "west"]);
+            let report = bench.run(mode).await;
+            assert_eq!(report.result, RunResult::Complete, "{}", words(&report));
+            assert_eq!((bench.present("people").await, counters(&report, "people").reappeared), (64, 4), "{mode:?}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_run_forgets_no_deletion() {
     both(world, |bench| async move {
         bench.full().await;

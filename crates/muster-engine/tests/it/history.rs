@@ -135,3 +135,45 @@ async fn what_time_alone_changes_is_mapped_again() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_time_changes_beside_a_volatile_value_has_its_history_too() {
+    both(world, |bench| async move {
+        bench.source.world().set("people", "n0001", "ends", "20260922000000Z");
+        bench.full().await;
+        bench.clock.advance(24 * HOUR);
+        bench.source.world().set("people", "n0001", "failures", "3");
+        let report = bench.run(Mode::Delta).await;
+        let later = user(&bench, "n0001").await;
+        assert_eq!((&later["status"], &later["failedPasswordAttemptCount"]), (&json!("EXPIRED"), &json!(3)));
+        let people = counters(&report, "people");
+        assert_eq!((people.updated, people.refreshed), (1, 0));
+        let was = json!({ "assetDetail.userAssetClass.status": "ACTIVE" });
+        assert_eq!(bench.history("people", "n0001").await, [("time".to_owned(), was)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_map_that_was_tried_and_taken_back_leaves_nothing_behind() {
+    both(world, |mut bench| async move {
+        bench.full().await;
+        let before = user(&bench, "n0005").await;
+        // Tried in a run that is cancelled before its end, and taken back.
+        bench.change_map("people", "{ source: mail, target", "{ source: badge, target");
+        bench.source.world().team("t", &["n0000"]);
+        bench.source.world().fault("teams", "all", &[crate::world::Fault::Cancel(0)]);
+        bench.full().await;
+        assert_eq!(user(&bench, "n0005").await["email"], "B-n0005", "the fault is where it should be");
+        bench.change_map(
+            "people",
+            "{ source: badge, target: asset.assetDetail",
+            "{ source: mail, target: asset.assetDetail",
+        );
+        for mode in [Mode::Sweep, Mode::Delta] {
+            bench.run(mode).await;
+            assert_eq!(user(&bench, "n0005").await, before, "{mode:?}");
+        }
+    })
+    .await;
+}

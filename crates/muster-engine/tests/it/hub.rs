@@ -11,11 +11,12 @@ use muster_core::secret::Secret;
 use muster_engine::scheduler;
 use muster_engine::worker::Worker;
 use muster_lab::directory::{DirectoryOptions, Faults, RunningDirectory, Slow, start};
+use muster_store::dialect::Dialect;
 use muster_store::hub::{
     AuditLine, ConnectionChange, ConnectionRow, Enqueued, EventRow, JobFilter, JobRow, NewJob, Page, ProfileChange,
     ProfileRow, SealedSecret,
 };
-use muster_store::{ConnectorRow, Location, Store};
+use muster_store::{ConnectorRow, Location, Order, RunRow, Store};
 use rand::SeedableRng as _;
 use serde_json::json;
 use tokio::sync::watch;
@@ -164,8 +165,34 @@ impl Hub {
         ConnectorRow { id, tenant, name }
     }
 
+    /// A run that has just begun.
+    fn begun(&self, order: Order) -> RunRow {
+        RunRow {
+            id: 0,
+            connector: self.connection.id,
+            order,
+            mode: muster_core::connector::Mode::Full,
+            machine: muster_core::run::Machine::begin(3),
+            result: None,
+            as_of: self.clock.now(),
+            started_at: self.clock.now(),
+            ended_at: None,
+            origin: None,
+            notes: Vec::new(),
+        }
+    }
+
     async fn users(&self) -> u64 {
         self.store.totals(&self.row(), "users").await.unwrap().present
+    }
+
+    /// Lets a database's clock go on for its leases; those of an embedded one go by the hub's.
+    async fn pass(&self, microseconds: i64) {
+        if self.store.dialect() == Dialect::Postgres {
+            let sql = "UPDATE job SET lease_until = lease_until - $1";
+            let mut reader = self.store.reader().await.unwrap();
+            reader.conn().execute("ageing leases", sql, vec![microseconds.into()]).await.unwrap();
+        }
     }
 
     /// Waits until `done`, no longer than 20 seconds.
@@ -281,7 +308,8 @@ async fn a_job_whose_lease_ran_out_goes_on_elsewhere_and_its_first_worker_writes
         let paused = tokio::spawn(async move { first.drain().await });
         hub.until("the first worker to begin", || async { hub.job("j-1").await.run.is_some() }).await;
         // Its machine sleeps: the lease runs out, and another worker takes the job.
-        hub.clock.advance(60_000_000);
+        hub.clock.advance(MINUTE);
+        hub.pass(MINUTE).await;
         hub.lab.set_faults(Faults::default());
         let second = Worker { owner: "second".to_owned(), ..hub.worker.clone() };
         assert_eq!(second.drain().await.unwrap(), 1);
@@ -293,6 +321,46 @@ async fn a_job_whose_lease_ran_out_goes_on_elsewhere_and_its_first_worker_writes
         assert_eq!(hub.store.latest_runs(&hub.row(), 10).await.unwrap(), runs);
         assert_eq!(runs.len(), 1, "neither lost nor doubled");
         assert_eq!(hub.job("j-1").await, job);
+    })
+    .await;
+}
+
+/// The process that does it goes away, again and again: what waits is claimed `times` times by processes that end.
+async fn lose(hub: &Hub, times: i64) {
+    for _ in 0..times {
+        let now = hub.clock.now();
+        let claimed = hub.store.claim_job(&format!("lost at {now}"), now, MINUTE).await.unwrap();
+        assert!(claimed.is_some());
+        hub.clock.advance(2 * MINUTE);
+        hub.pass(2 * MINUTE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_no_process_survives_is_given_up() {
+    both(None, |hub| async move {
+        let asked = hub.ask("run", "j-1").await;
+        lose(&hub, 19).await;
+        let order = Order { profile: Some(hub.profile.id), job: Some(asked.id) };
+        let left = hub.store.begin_run(&hub.row(), &hub.begun(order)).await.unwrap();
+        // It moves on: what was lost before counts no more.
+        lose(&hub, 1).await;
+        assert_eq!(hub.job("j-1").await.lost, 19);
+        hub.store.save_machine(left, &muster_core::run::Machine::Resolve).await.unwrap();
+        assert_eq!(hub.job("j-1").await.lost, 0);
+        lose(&hub, 19).await;
+        assert_eq!(hub.worker.drain().await.unwrap(), 1);
+        let job = hub.job("j-1").await;
+        assert_eq!((job.state.as_str(), job.result.as_deref()), ("ended", Some("failed")), "{job:?}");
+        assert!(job.message.as_ref().unwrap().starts_with("given up after 20 attempts"), "{job:?}");
+        let last = hub.told(&job).await.pop().unwrap();
+        assert_eq!((last.level.as_str(), last.kind.as_str(), last.message), ("error", "state", job.message.unwrap()));
+        let runs = hub.store.latest_runs(&hub.row(), 10).await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.result).collect::<Vec<_>>(), [Some(RunResult::Cancelled)]);
+        // The next one is begun as ever.
+        hub.ask("run", "j-2").await;
+        hub.worker.drain().await.unwrap();
+        assert_eq!(hub.job("j-2").await.result.as_deref(), Some("complete"));
     })
     .await;
 }
@@ -355,20 +423,8 @@ async fn a_schedule_runs_each_slot_once_and_a_missed_one_once() {
 async fn a_run_whose_job_is_over_is_not_gone_on_with() {
     both(None, |hub| async move {
         // A run that its worker left open: it was begun for a job that is over.
-        let order = muster_store::Order { profile: Some(hub.profile.id), job: Some(4_242) };
-        let left = muster_store::RunRow {
-            id: 0,
-            connector: hub.connection.id,
-            order,
-            mode: muster_core::connector::Mode::Full,
-            machine: muster_core::run::Machine::begin(3),
-            result: None,
-            as_of: hub.clock.now(),
-            started_at: hub.clock.now(),
-            ended_at: None,
-            origin: None,
-            notes: Vec::new(),
-        };
+        let order = Order { profile: Some(hub.profile.id), job: Some(4_242) };
+        let left = hub.begun(order);
         hub.store.begin_run(&hub.row(), &left).await.unwrap();
         let second = hub.store.begin_run(&hub.row(), &left).await;
         assert!(second.is_err(), "a profile has one open run");
@@ -384,6 +440,61 @@ async fn a_run_whose_job_is_over_is_not_gone_on_with() {
         hub.remove("j-2").await;
         let begun = hub.store.begin_run(&hub.row(), &left).await;
         assert!(matches!(begun, Err(muster_store::StoreError::Fenced(_))), "{begun:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_job_maps_the_letters_again_with_the_profiles_map_of_now() {
+    both(None, |hub| async move {
+        let strict = muster_connectors::REGISTRY[0].default_map("users").unwrap().replace(
+            "  - { source: objectSid, target: asset.assetHeader.externalAssetId, required: true }",
+            "  - { source: title, target: asset.assetHeader.externalAssetId, required: true }",
+        );
+        let new = muster_store::hub::NewMap {
+            tenant: hub.connection.tenant,
+            uuid: "m-1",
+            type_name: "active_directory",
+            stream: "users",
+            name: "strict",
+            text: &strict,
+        };
+        hub.store.add_map(new, &audit(hub.connection.tenant)).await.unwrap().unwrap();
+        let choose = async |maps: serde_json::Value| {
+            let row = hub.store.profile(hub.connection.tenant, "p-1").await.unwrap().unwrap();
+            let (parameters, now) = (json!({}), hub.clock.now());
+            let change = ProfileChange {
+                name: "all",
+                active: true,
+                maps: &maps,
+                parameters: &parameters,
+                schedule: None,
+                next_at: None,
+                now,
+            };
+            hub.store.change_profile(&row, &change, &audit(row.tenant)).await.unwrap().unwrap();
+        };
+        choose(json!({ "users": "m-1" })).await;
+        hub.ask("run", "j-1").await;
+        hub.worker.drain().await.unwrap();
+        let (all, before) = (hub.lab.counts().users, hub.users().await);
+        assert!(before > 0 && before < all, "{before} of {all} have a title");
+        choose(json!({})).await;
+        // The source may be away: a replay does not ask it.
+        hub.lab.set_faults(Faults { bind: Some("775".to_owned()), ..Faults::default() });
+        let payload = json!({ "letters": { "stream": "users" } });
+        let now = hub.clock.now();
+        let row = hub.store.profile(hub.connection.tenant, "p-1").await.unwrap().unwrap();
+        let job = NewJob::replay_of(&row, "j-2", &payload, "admin", now);
+        assert!(matches!(hub.store.enqueue(&job, None).await.unwrap(), Enqueued::Added(_)));
+        let payload = json!({ "mode": "full" });
+        let run = NewJob::run_of(&row, "j-3", &payload, "admin", now);
+        assert!(matches!(hub.store.enqueue(&run, None).await.unwrap(), Enqueued::Open(_)), "they exclude each other");
+        hub.worker.drain().await.unwrap();
+        let job = hub.job("j-2").await;
+        assert_eq!(job.result.as_deref(), Some("complete"), "{job:?}");
+        assert_eq!(job.message.as_deref(), Some(&*format!("{} created, 0 changed, 0 rejected still", all - before)));
+        assert_eq!(hub.users().await, all);
     })
     .await;
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use muster_core::asset::Class;
 use muster_core::connector::Mode;
 use muster_core::query::{Query, tokens};
+use muster_store::dialect::Dialect;
 use muster_store::search::{Counting, Page, Sort, View};
 use muster_store::{Location, Store};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, both};
 use crate::world::World;
 
 fn world() -> World {
@@ -105,4 +106,18 @@ async fn a_first_load_goes_without_indexes_and_no_later_one_does() {
     assert_eq!(indexes(&bench.store).await, fresh, "what is there keeps its indexes");
     bench.run(Mode::Full).await;
     assert_eq!(indexes(&bench.store).await, fresh);
+}
+
+#[tokio::test]
+async fn after_a_first_load_postgresql_knows_how_much_there_is() {
+    both(world, |bench| async move {
+        let Dialect::Postgres = bench.store.dialect() else { return };
+        bench.full().await;
+        // -1 where nobody has looked yet.
+        let sql = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'asset'::regclass";
+        let mut reader = bench.store.reader().await.unwrap();
+        let row = reader.conn().fetch_one("reading statistics", sql, Vec::new()).await.unwrap().unwrap();
+        assert!(row.int(0).unwrap() >= 100, "{row:?}");
+    })
+    .await;
 }

@@ -14,6 +14,8 @@ mod hub;
 mod letters;
 mod links;
 mod loads;
+mod profiles;
+mod purge;
 mod resume;
 mod schedule;
 mod script;

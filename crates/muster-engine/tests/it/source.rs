@@ -138,6 +138,16 @@ impl Source {
             for _ in 0..times {
                 sink.send(batch.clone()).await.map_err(closed)?;
             }
+            if let Some(mended) =
+                faults.iter().find_map(|fault| if let Fault::Mend(key) = fault { Some(key) } else { None })
+                && page.contains(mended)
+            {
+                let name = (stream, mended.clone());
+                self.world().set(stream, mended, "badge", "B-mended");
+                let mut again = Batch::new(Arc::from(stream), Arc::clone(&request.scope.name));
+                self.add(&mut again, &name, mode == Mode::Sweep);
+                sink.send(again).await.map_err(closed)?;
+            }
             self.look(u64::try_from((number + 1) * size).unwrap()).await;
         }
         let mut last = Batch::new(Arc::from(stream), Arc::clone(&request.scope.name));

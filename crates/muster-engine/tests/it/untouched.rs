@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use muster_core::connector::Mode;
+use muster_core::link::{Member, locator};
 use muster_core::run::RunResult;
 use muster_store::Location;
 use muster_store::dialect::Dialect;
@@ -34,9 +35,14 @@ fn world() -> World {
     world.people("s", 40, "south");
     world.team("t", &["n0000", "s0000"]);
     let members: Vec<String> = (0..40).map(|n| format!("s{n:04}")).collect();
+    world.members("t", vec![Member::Key("n0000".to_owned()), Member::Key("nobody".to_owned()), place("nowhere")]);
     world.team("great", &members.iter().map(String::as_str).collect::<Vec<_>>());
     world.put("places", "home", "all", &[("name", "home")]);
     world
+}
+
+fn place(name: &str) -> Member {
+    Member::Place { locator: locator("home", name), text: format!("CN={name},home") }
 }
 
 /// The names of all tables but those of runs, those behind the substring indexes included.

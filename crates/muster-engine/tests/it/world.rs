@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     Cancel(usize),
     /// So many records have no readable key.
     Keyless(usize),
+    /// This record gets its badge back after its page, and is listed again.
+    Mend(String),
     /// This record cannot be read but for its key.
     Unreadable(String),
 }

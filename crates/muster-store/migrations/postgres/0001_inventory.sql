@@ -68,6 +68,7 @@ CREATE INDEX asset_locator ON asset (connector, locator) WHERE state = 'present'
 CREATE INDEX asset_recheck ON asset (connector, recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX asset_missing ON asset (connector, stream, missing_since) WHERE missing_since IS NOT NULL;
 CREATE INDEX asset_gone ON asset (connector, stream, gone_at) WHERE gone_at IS NOT NULL;
+CREATE INDEX asset_gone_age ON asset (tenant, gone_at, id) WHERE gone_at IS NOT NULL;
 
 -- The wide part of an asset, apart from the narrow one so that comparing hashes reads few pages (docs/adr/0003).
 CREATE TABLE document (asset BIGINT PRIMARY KEY, detail TEXT COLLATE "C" NOT NULL, volatile BYTEA NOT NULL, raw BYTEA);
@@ -93,11 +94,14 @@ CREATE TABLE edge_stage (
   locator BIGINT, label TEXT COLLATE "C", PRIMARY KEY (run, owner, kind, member_hash)
 );
 
+-- Records that became no asset: the map that rejected them, the target that stayed empty, how often they were replayed since.
 CREATE TABLE dead_letter (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, connector BIGINT NOT NULL, stream TEXT COLLATE "C" NOT NULL, scope BIGINT NOT NULL,
   source_key TEXT COLLATE "C" NOT NULL, run BIGINT NOT NULL, at BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, raw BYTEA NOT NULL,
+  map BIGINT, target TEXT COLLATE "C", replays BIGINT NOT NULL DEFAULT 0,
   UNIQUE (tenant, connector, stream, source_key)
 );
+CREATE INDEX dead_letter_of_scope ON dead_letter (scope, id);
 
 -- Which search tables there are: they are drawn from the registry of fields, and made anew when it changes.
 CREATE TABLE search_schema (id BIGINT PRIMARY KEY, fingerprint BYTEA NOT NULL);

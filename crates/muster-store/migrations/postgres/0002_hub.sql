@@ -18,7 +18,8 @@ CREATE INDEX profile_due ON profile (next_at) WHERE next_at IS NOT NULL;
 CREATE TABLE job (
   id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, uuid TEXT COLLATE "C" NOT NULL, kind TEXT COLLATE "C" NOT NULL, connector BIGINT, profile BIGINT, payload TEXT COLLATE "C" NOT NULL,
   state TEXT COLLATE "C" NOT NULL, exclusive TEXT COLLATE "C", available_at BIGINT NOT NULL, requested_by TEXT COLLATE "C" NOT NULL, created_at BIGINT NOT NULL, started_at BIGINT,
-  ended_at BIGINT, owner TEXT COLLATE "C", lease_until BIGINT, attempt BIGINT NOT NULL DEFAULT 0, cancelled BIGINT NOT NULL DEFAULT 0, result TEXT COLLATE "C", message TEXT COLLATE "C"
+  ended_at BIGINT, owner TEXT COLLATE "C", lease_until BIGINT, attempt BIGINT NOT NULL DEFAULT 0,
+  lost BIGINT NOT NULL DEFAULT 0, cancelled BIGINT NOT NULL DEFAULT 0, result TEXT COLLATE "C", message TEXT COLLATE "C"
 );
 CREATE UNIQUE INDEX job_uuid ON job (tenant, uuid);
 CREATE UNIQUE INDEX job_exclusive ON job (tenant, exclusive) WHERE exclusive IS NOT NULL AND state <> 'ended';

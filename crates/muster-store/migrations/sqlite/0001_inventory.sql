@@ -68,6 +68,7 @@ CREATE INDEX asset_locator ON asset (connector, locator) WHERE state = 'present'
 CREATE INDEX asset_recheck ON asset (connector, recheck_at) WHERE recheck_at IS NOT NULL;
 CREATE INDEX asset_missing ON asset (connector, stream, missing_since) WHERE missing_since IS NOT NULL;
 CREATE INDEX asset_gone ON asset (connector, stream, gone_at) WHERE gone_at IS NOT NULL;
+CREATE INDEX asset_gone_age ON asset (tenant, gone_at, id) WHERE gone_at IS NOT NULL;
 
 -- The wide part of an asset, apart from the narrow one so that comparing hashes reads few pages (docs/adr/0003).
 CREATE TABLE document (asset INTEGER PRIMARY KEY, detail TEXT NOT NULL, volatile BLOB NOT NULL, raw BLOB) STRICT;
@@ -93,11 +94,14 @@ CREATE TABLE edge_stage (
   locator INTEGER, label TEXT, PRIMARY KEY (run, owner, kind, member_hash)
 ) STRICT, WITHOUT ROWID;
 
+-- Records that became no asset: the map that rejected them, the target that stayed empty, how often they were replayed since.
 CREATE TABLE dead_letter (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, connector INTEGER NOT NULL, stream TEXT NOT NULL, scope INTEGER NOT NULL,
   source_key TEXT NOT NULL, run INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, raw BLOB NOT NULL,
+  map INTEGER, target TEXT, replays INTEGER NOT NULL DEFAULT 0,
   UNIQUE (tenant, connector, stream, source_key)
 ) STRICT;
+CREATE INDEX dead_letter_of_scope ON dead_letter (scope, id);
 
 -- Which search tables there are: they are drawn from the registry of fields, and made anew when it changes.
 CREATE TABLE search_schema (id INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL) STRICT;

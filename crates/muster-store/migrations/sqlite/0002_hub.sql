@@ -18,7 +18,8 @@ CREATE INDEX profile_due ON profile (next_at) WHERE next_at IS NOT NULL;
 CREATE TABLE job (
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, uuid TEXT NOT NULL, kind TEXT NOT NULL, connector INTEGER, profile INTEGER, payload TEXT NOT NULL,
   state TEXT NOT NULL, exclusive TEXT, available_at INTEGER NOT NULL, requested_by TEXT NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
-  ended_at INTEGER, owner TEXT, lease_until INTEGER, attempt INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, result TEXT, message TEXT
+  ended_at INTEGER, owner TEXT, lease_until INTEGER, attempt INTEGER NOT NULL DEFAULT 0,
+  lost INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, result TEXT, message TEXT
 ) STRICT;
 CREATE UNIQUE INDEX job_uuid ON job (tenant, uuid);
 CREATE UNIQUE INDEX job_exclusive ON job (tenant, exclusive) WHERE exclusive IS NOT NULL AND state <> 'ended';

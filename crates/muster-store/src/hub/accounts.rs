@@ -6,7 +6,7 @@ use muster_core::fold::fold;
 use super::audit::note;
 use super::{AuditLine, Changed, Page, Refusal};
 use crate::runs::next_id;
-use crate::sql::Row;
+use crate::sql::{Conn, Row};
 use crate::{Store, StoreError};
 
 /// A person's account.
@@ -74,21 +74,26 @@ fn row(row: &Row) -> Result<AccountRow, StoreError> {
     })
 }
 
+/// Adds an account, unless its name is taken.
+pub(super) async fn add(conn: &mut Conn<'_>, new: &NewAccount<'_>) -> Result<Option<i64>, StoreError> {
+    let id = next_id(conn, 1).await?;
+    let sql = "INSERT INTO account (id, tenant, uuid, username, username_folded, role, password, active, created_at, \
+               updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) \
+               ON CONFLICT (tenant, username_folded) DO NOTHING";
+    let folded = fold(new.username);
+    let values = params![id, new.tenant, new.uuid, new.username, folded, new.role, new.password, new.now.0];
+    Ok((conn.execute("adding an account", sql, values).await? == 1).then_some(id))
+}
+
 impl Store {
     /// Adds an account.
     pub async fn add_account(&self, new: NewAccount<'_>, audit: &AuditLine) -> Changed<AccountRow> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let id = next_id(&mut conn, 1).await?;
-        let sql = "INSERT INTO account (id, tenant, uuid, username, username_folded, role, password, active, created_at, \
-                   updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) \
-                   ON CONFLICT (tenant, username_folded) DO NOTHING";
-        let folded = fold(new.username);
-        let values = params![id, new.tenant, new.uuid, new.username, folded, new.role, new.password, new.now.0];
-        if conn.execute("adding an account", sql, values).await? == 0 {
+        let Some(id) = add(&mut conn, &new).await? else {
             transaction.rollback().await;
             return Ok(Err(Refusal::Taken));
-        }
+        };
         note(&mut conn, audit).await?;
         transaction.commit().await?;
         let (uuid, username) = (new.uuid.to_owned(), new.username.to_owned());
@@ -145,11 +150,45 @@ impl Store {
             transaction.rollback().await;
             return Ok(Err(Refusal::Busy));
         }
-        let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND ended_at IS NULL AND (subject = $2 \
-                   OR kind = 'client' AND subject IN (SELECT uuid FROM client WHERE tenant = $1 AND account = $2))";
-        conn.execute("ending sessions", sql, params![account.tenant, account.uuid.clone(), now.0]).await?;
+        end_sessions(&mut conn, account, (now, None)).await?;
         note(&mut conn, audit).await?;
         transaction.commit().await?;
         Ok(Ok(()))
     }
+
+    /// Gives an account another password, if `account` still has the one there is; all its sessions end but the one in
+    /// which that was asked for, and those of the clients that stand for it.
+    pub async fn change_password(
+        &self,
+        account: &AccountRow,
+        password: &str,
+        session: &str,
+        audit: &AuditLine,
+    ) -> Changed<()> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        let sql = "UPDATE account SET password = $4, updated_at = $5 WHERE tenant = $1 AND id = $2 AND password = $3";
+        let values = params![account.tenant, account.id, account.password.clone(), password, audit.at.0];
+        if conn.execute("changing a password", sql, values).await? == 0 {
+            transaction.rollback().await;
+            return Ok(Err(Refusal::Changed));
+        }
+        end_sessions(&mut conn, account, (audit.at, Some(session))).await?;
+        note(&mut conn, audit).await?;
+        transaction.commit().await?;
+        Ok(Ok(()))
+    }
+}
+
+/// Ends the sessions of an account, and of the clients that stand for it, but for one.
+async fn end_sessions(
+    conn: &mut Conn<'_>,
+    account: &AccountRow,
+    (now, but): (Instant, Option<&str>),
+) -> Result<(), StoreError> {
+    let sql = "UPDATE session SET ended_at = $3 WHERE tenant = $1 AND ended_at IS NULL AND id <> $4 AND (subject = $2 \
+               OR kind = 'client' AND subject IN (SELECT uuid FROM client WHERE tenant = $1 AND account = $2))";
+    let values = params![account.tenant, account.uuid.clone(), now.0, but.unwrap_or_default()];
+    conn.execute("ending sessions", sql, values).await?;
+    Ok(())
 }

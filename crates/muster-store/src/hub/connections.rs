@@ -177,6 +177,8 @@ impl Store {
         conn.execute("forgetting secrets", sql, params![tenant, connection.uuid.clone()]).await?;
         let sql = "DELETE FROM profile WHERE tenant = $1 AND connector = $2";
         conn.execute("removing profiles", sql, params![tenant, id]).await?;
+        let sql = "DELETE FROM dead_letter WHERE tenant = $1 AND connector = $2";
+        conn.execute("dropping dead letters", sql, params![tenant, id]).await?;
         let sql = "UPDATE job SET cancelled = 1 WHERE tenant = $1 AND connector = $2 AND state <> 'ended'";
         conn.execute("cancelling jobs", sql, params![tenant, id]).await?;
         let sql = "UPDATE run SET cancelled = 1 WHERE tenant = $1 AND connector = $2 AND state <> 'ended'";

@@ -67,13 +67,6 @@ impl Store {
         let rows = reader.conn().fetch("reading events", sql, params![tenant, job, after, limit]).await?;
         rows.iter().map(row).collect()
     }
-
-    /// Forgets events from before a time, at most so many at once; gives how many.
-    pub async fn purge_events(&self, before: Instant, limit: i64) -> Result<u64, StoreError> {
-        let mut writer = self.writer().await?;
-        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < $1 ORDER BY at LIMIT $2)";
-        writer.conn().execute("purging events", sql, params![before.0, limit]).await
-    }
 }
 
 fn row(row: &Row) -> Result<EventRow, StoreError> {

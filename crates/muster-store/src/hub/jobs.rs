@@ -17,7 +17,7 @@ pub struct NewJob<'a> {
     pub tenant: i64,
     /// Its public id.
     pub uuid: &'a str,
-    /// `run`, `check`, `remap` or `remove`.
+    /// `run`, `replay`, `check` or `remove`.
     pub kind: &'a str,
     /// The connector it is about.
     pub connector: i64,
@@ -54,6 +54,17 @@ impl<'a> NewJob<'a> {
             now,
         }
     }
+
+    /// A replay of what is kept, with a profile's maps. It goes while nothing else of the profile does.
+    pub fn replay_of(
+        profile: &ProfileRow,
+        uuid: &'a str,
+        payload: &'a Value,
+        requested_by: &'a str,
+        now: Instant,
+    ) -> Self {
+        Self { kind: "replay", ..Self::run_of(profile, uuid, payload, requested_by, now) }
+    }
 }
 
 /// A job.
@@ -65,7 +76,7 @@ pub struct JobRow {
     pub tenant: i64,
     /// Its public id.
     pub uuid: String,
-    /// `run`, `check`, `remap` or `remove`.
+    /// `run`, `replay`, `check` or `remove`.
     pub kind: String,
     /// The connector it is about.
     pub connector: i64,
@@ -85,6 +96,8 @@ pub struct JobRow {
     pub ended_at: Option<Instant>,
     /// How often it was claimed.
     pub attempt: i64,
+    /// How often whoever had claimed it went away without a word since it last moved on.
+    pub lost: i64,
     /// Whether somebody wants it to end.
     pub cancelled: bool,
     /// What it came to.
@@ -136,7 +149,7 @@ pub struct JobFilter {
 }
 
 const COLUMNS: &str = "id, tenant, uuid, kind, connector, profile, payload, state, requested_by, created_at, started_at, \
-                       ended_at, attempt, cancelled, result, message";
+                       ended_at, attempt, cancelled, result, message, lost";
 const RUN: &str = "(SELECT MAX(r.id) FROM run r WHERE r.job = job.id)";
 
 fn row(row: &Row) -> Result<JobRow, StoreError> {
@@ -157,16 +170,20 @@ fn row(row: &Row) -> Result<JobRow, StoreError> {
         cancelled: row.int(13)? != 0,
         result: row.maybe_text(14)?,
         message: row.maybe_text(15)?,
-        run: row.maybe_int(16)?,
+        lost: row.int(16)?,
+        run: row.maybe_int(17)?,
     })
 }
 
 /// Adds a job, unless an open one excludes it.
 pub(super) async fn add(conn: &mut Conn<'_>, job: &NewJob<'_>) -> Result<Option<i64>, StoreError> {
     let id = next_id(conn, 1).await?;
-    let sql = "INSERT INTO job (id, tenant, uuid, kind, connector, profile, payload, state, exclusive, available_at, \
-               requested_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $9) \
-               ON CONFLICT DO NOTHING";
+    let at = conn.dialect().lease_time("$11");
+    let sql = format!(
+        "INSERT INTO job (id, tenant, uuid, kind, connector, profile, payload, state, exclusive, available_at, \
+         requested_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, {at}, $10, $9) \
+         ON CONFLICT DO NOTHING"
+    );
     let values = params![
         id,
         job.tenant,
@@ -178,6 +195,7 @@ pub(super) async fn add(conn: &mut Conn<'_>, job: &NewJob<'_>) -> Result<Option<
         job.exclusive.clone(),
         job.now.0,
         job.requested_by,
+        conn.dialect().lease_clock(job.now),
     ];
     Ok((conn.execute("adding a job", sql, values).await? == 1).then_some(id))
 }
@@ -204,25 +222,28 @@ impl Store {
         Ok(Enqueued::Added(id))
     }
 
-    /// Claims the job that has waited longest, or one whose worker let its lease run out; never one's own, which is under
-    /// way whatever its lease says.
+    /// Claims for so many microseconds the job that has waited longest, or one whose worker let its lease run out; never
+    /// one's own, which is under way whatever its lease says.
     pub async fn claim_job(
         &self,
         owner: &str,
         now: Instant,
-        lease_until: Instant,
+        lease: i64,
     ) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         let lock = if conn.dialect() == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let time = conn.dialect().lease_time("$4");
         let sql = format!(
-            "UPDATE job SET state = 'running', owner = $1, lease_until = $3, attempt = attempt + 1, \
+            "UPDATE job SET state = 'running', owner = $1, lease_until = {time} + $3, attempt = attempt + 1, \
+             lost = lost + CASE WHEN state = 'running' THEN 1 ELSE 0 END, \
              started_at = COALESCE(started_at, $2) WHERE id = (SELECT id FROM job WHERE state <> 'ended' \
-             AND available_at <= $2 AND (lease_until IS NULL OR lease_until < $2) \
+             AND available_at <= {time} AND (lease_until IS NULL OR lease_until < {time}) \
              AND (state = 'queued' OR owner IS NULL OR owner <> $1) ORDER BY available_at, id LIMIT 1{lock}) \
              RETURNING {COLUMNS}, {RUN}"
         );
-        let found = conn.fetch_one("claiming a job", sql, params![owner, now.0, lease_until.0]).await?;
+        let values = params![owner, now.0, lease, conn.dialect().lease_clock(now)];
+        let found = conn.fetch_one("claiming a job", sql, values).await?;
         let found = found.as_ref().map(row).transpose()?;
         transaction.commit().await?;
         Ok(found.map(|job| {
@@ -231,15 +252,18 @@ impl Store {
         }))
     }
 
-    /// Prolongs a claim; says whether somebody wants the job to end. A claim that another took is an error.
-    pub async fn renew_job(&self, claim: &JobClaim, lease_until: Instant) -> Result<bool, StoreError> {
+    /// Prolongs a claim to so many microseconds from now; says whether somebody wants the job to end. A claim that
+    /// another took is an error.
+    pub async fn renew_job(&self, claim: &JobClaim, now: Instant, lease: i64) -> Result<bool, StoreError> {
         let mut writer = self.writer().await?;
-        let sql =
-            "UPDATE job SET lease_until = $3 WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING cancelled";
-        let row = writer
-            .conn()
-            .fetch_one("prolonging a job's lease", sql, params![claim.job, claim.attempt, lease_until.0])
-            .await?;
+        let mut conn = writer.conn();
+        let sql = format!(
+            "UPDATE job SET lease_until = {} + $3 WHERE id = $1 AND attempt = $2 AND state = 'running' \
+             RETURNING cancelled",
+            conn.dialect().lease_time("$4")
+        );
+        let values = params![claim.job, claim.attempt, lease, conn.dialect().lease_clock(now)];
+        let row = conn.fetch_one("prolonging a job's lease", sql, values).await?;
         Ok(row.ok_or(StoreError::Fenced("another worker has the job"))?.int(0)? != 0)
     }
 
@@ -270,12 +294,17 @@ impl Store {
         }
     }
 
-    /// Gives a job back, to be claimed again at that time.
-    pub async fn postpone_job(&self, claim: &JobClaim, available_at: Instant) -> Result<(), StoreError> {
+    /// Gives a job back, to be claimed again in so many microseconds.
+    pub async fn postpone_job(&self, claim: &JobClaim, now: Instant, delay: i64) -> Result<(), StoreError> {
         let mut writer = self.writer().await?;
-        let sql = "UPDATE job SET state = 'queued', owner = NULL, lease_until = NULL, available_at = $3 \
-                   WHERE id = $1 AND attempt = $2 AND state = 'running'";
-        writer.conn().execute("postponing a job", sql, params![claim.job, claim.attempt, available_at.0]).await?;
+        let mut conn = writer.conn();
+        let sql = format!(
+            "UPDATE job SET state = 'queued', owner = NULL, lease_until = NULL, available_at = {} + $3 \
+             WHERE id = $1 AND attempt = $2 AND state = 'running'",
+            conn.dialect().lease_time("$4")
+        );
+        let values = params![claim.job, claim.attempt, delay, conn.dialect().lease_clock(now)];
+        conn.execute("postponing a job", sql, values).await?;
         Ok(())
     }
 

@@ -1,8 +1,5 @@
 //! Lists that pages draw over all connectors of a tenant.
 
-use muster_core::clock::Instant;
-
-use super::Page;
 use crate::runs::{RUN_COLUMNS, run_row};
 use crate::sql::Param;
 use crate::{RunRow, Store, StoreError};
@@ -33,25 +30,6 @@ pub struct RunFilter {
     pub run: Option<i64>,
     /// Only those before this id.
     pub before: Option<i64>,
-}
-
-/// A record that was rejected, with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LetterRow {
-    /// Its id.
-    pub id: i64,
-    /// Its connector.
-    pub connector: i64,
-    /// Its stream.
-    pub stream: String,
-    /// Its source key.
-    pub source_key: String,
-    /// The run that met it last.
-    pub run: i64,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: Instant,
 }
 
 impl Store {
@@ -93,34 +71,6 @@ impl Store {
         sql.push_str(" ORDER BY id DESC LIMIT $2");
         let rows = reader.conn().fetch("reading runs", sql, values).await?;
         rows.iter().map(run_row).collect()
-    }
-
-    /// The dead letters of a tenant, of one connector where one is given.
-    pub async fn letters(&self, tenant: i64, connector: Option<i64>, page: Page) -> Result<Vec<LetterRow>, StoreError> {
-        let mut reader = self.reader().await?;
-        let mut values = params![tenant, page.after, page.limit];
-        let mut sql = "SELECT id, connector, stream, source_key, run, reason, at FROM dead_letter \
-                       WHERE tenant = $1 AND id > $2"
-            .to_owned();
-        if let Some(connector) = connector {
-            values.push(connector.into());
-            sql.push_str(" AND connector = $4");
-        }
-        sql.push_str(" ORDER BY id LIMIT $3");
-        let rows = reader.conn().fetch("reading dead letters", sql, values).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LetterRow {
-                    id: row.int(0)?,
-                    connector: row.int(1)?,
-                    stream: row.text(2)?,
-                    source_key: row.text(3)?,
-                    run: row.int(4)?,
-                    reason: row.text(5)?,
-                    at: Instant(row.int(6)?),
-                })
-            })
-            .collect()
     }
 
     /// What the source calls the members of a group that are no assets here.

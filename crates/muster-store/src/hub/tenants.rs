@@ -2,7 +2,9 @@
 
 use muster_core::clock::Instant;
 
-use crate::runs::{FIRST_TENANT, next_id};
+use super::audit::note;
+use super::{AuditLine, Changed, NewAccount, Refusal, accounts};
+use crate::runs::FIRST_TENANT;
 use crate::sql::Row;
 use crate::{Store, StoreError};
 
@@ -38,17 +40,27 @@ impl Store {
         row(&found.ok_or_else(|| StoreError::Corrupt("there is no first tenant".to_owned()))?)
     }
 
-    /// Adds a tenant; `None` when the name is taken.
-    pub async fn add_tenant(&self, uuid: &str, name: &str, now: Instant) -> Result<Option<TenantRow>, StoreError> {
+    /// Adds a tenant with its first account, or neither: the name may be taken. Its id is one that
+    /// [`Store::tenant_id`] gave.
+    pub async fn add_tenant(&self, new: &TenantRow, first: NewAccount<'_>, audit: &AuditLine) -> Changed<()> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let id = next_id(&mut conn, 1).await?;
         let sql =
             "INSERT INTO tenant (id, uuid, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
-        let added = conn.execute("adding a tenant", sql, params![id, uuid, name, now.0]).await?;
+        let values = params![new.id, new.uuid.clone(), new.name.clone(), new.created_at.0];
+        if conn.execute("adding a tenant", sql, values).await? == 0 {
+            transaction.rollback().await;
+            return Ok(Err(Refusal::Taken));
+        }
+        accounts::add(&mut conn, &first).await?;
+        note(&mut conn, audit).await?;
         transaction.commit().await?;
-        let made = TenantRow { id, uuid: uuid.to_owned(), name: name.to_owned(), created_at: now };
-        Ok((added == 1).then_some(made))
+        Ok(Ok(()))
+    }
+
+    /// An id for another tenant. The first one's is not drawn from the sequence, which may stand before it.
+    pub async fn tenant_id(&self) -> Result<i64, StoreError> {
+        Ok(FIRST_TENANT + self.reserve_ids(1).await?)
     }
 
     /// The tenant of that name.

@@ -1,9 +1,10 @@
 //! Jobs: claimed once, by one; what is due fires once, whoever looks.
 
 use muster_core::clock::Instant;
+use muster_store::dialect::Dialect;
 use muster_store::hub::{
-    AuditLine, ConnectionChange, ConnectionRow, Enqueued, JobEnd, JobFilter, NewEvent, NewJob, Page, ProfileChange,
-    Refusal, SealedSecret,
+    AuditLine, ConnectionChange, ConnectionRow, Enqueued, JobEnd, JobFilter, NewAccount, NewEvent, NewJob, Page,
+    ProfileChange, Refusal, SealedSecret, TenantRow,
 };
 use muster_store::{Store, StoreError};
 use serde_json::json;
@@ -11,6 +12,7 @@ use serde_json::json;
 use crate::both::both;
 
 const SECOND: i64 = 1_000_000;
+const LEASE: i64 = 15 * SECOND;
 
 fn at(second: i64) -> Instant {
     Instant(second * SECOND)
@@ -62,6 +64,12 @@ fn job<'a>(connection: &ConnectionRow, uuid: &'a str, second: i64, payload: &'a 
     }
 }
 
+/// Lets so many seconds pass for leases, whichever clock they are reckoned by.
+async fn pass(store: &Store, seconds: i64) {
+    let sql = "UPDATE job SET lease_until = lease_until - $1, available_at = available_at - $1";
+    store.reader().await.unwrap().conn().execute("ageing leases", sql, vec![(seconds * SECOND).into()]).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_job_is_claimed_by_one_and_again_when_its_lease_ran_out() {
     both(|store| async move {
@@ -70,24 +78,61 @@ async fn a_job_is_claimed_by_one_and_again_when_its_lease_ran_out() {
         let Enqueued::Added(first) = store.enqueue(&job(&connection, "j-1", 5, &payload), None).await.unwrap() else {
             panic!("an open job in an empty store");
         };
-        assert!(store.claim_job("a", at(4), at(14)).await.unwrap().is_none(), "before its time");
-        let claims = tokio::join!(store.claim_job("a", at(5), at(15)), store.claim_job("b", at(5), at(15)));
+        let claims = tokio::join!(store.claim_job("a", at(5), LEASE), store.claim_job("b", at(5), LEASE));
         let mut claimed: Vec<_> = [claims.0.unwrap(), claims.1.unwrap()].into_iter().flatten().collect();
         assert_eq!(claimed.len(), 1);
         let (row, old) = claimed.remove(0);
-        assert_eq!((row.id, row.attempt, row.state.as_str()), (first, 1, "running"));
-        assert!(!store.renew_job(&old, at(20)).await.unwrap());
-        assert!(store.claim_job("b", at(19), at(29)).await.unwrap().is_none(), "while the lease lasts");
-        let (row, new) = store.claim_job("b", at(21), at(31)).await.unwrap().unwrap();
-        assert_eq!(row.attempt, 2);
+        assert_eq!((row.id, row.attempt, row.lost, row.state.as_str()), (first, 1, 0, "running"));
+        pass(&store, 14).await;
+        assert!(!store.renew_job(&old, at(5), LEASE).await.unwrap());
+        pass(&store, 14).await;
+        assert!(store.claim_job("c", at(5), LEASE).await.unwrap().is_none(), "while the lease lasts");
+        pass(&store, 2).await;
+        let (row, new) = store.claim_job("c", at(5), LEASE).await.unwrap().unwrap();
+        assert_eq!((row.attempt, row.lost), (2, 1));
         let end = JobEnd { result: "complete", message: None, now: at(22) };
-        for refused in [store.renew_job(&old, at(40)).await.map(drop), store.end_job(&old, end).await] {
+        for refused in [store.renew_job(&old, at(5), LEASE).await.map(drop), store.end_job(&old, end).await] {
             assert!(matches!(refused, Err(StoreError::Fenced(_))), "{refused:?}");
         }
+        // Given back it is not lost, and waits its time.
+        store.postpone_job(&new, at(5), 10 * SECOND).await.unwrap();
+        pass(&store, 9).await;
+        assert!(store.claim_job("c", at(5), LEASE).await.unwrap().is_none(), "before its time");
+        pass(&store, 2).await;
+        let (row, new) = store.claim_job("c", at(5), LEASE).await.unwrap().unwrap();
+        assert_eq!((row.attempt, row.lost), (3, 1));
         store.end_job(&new, end).await.unwrap();
         let ended = store.job(connection.tenant, "j-1").await.unwrap().unwrap();
         assert_eq!((ended.state.as_str(), ended.result.as_deref()), ("ended", Some("complete")));
-        assert!(store.claim_job("b", at(99), at(100)).await.unwrap().is_none());
+        pass(&store, 99).await;
+        assert!(store.claim_job("c", at(5), LEASE).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn leases_of_hubs_that_share_a_database_go_by_its_clock() {
+    both(|store| async move {
+        let connection = open(&store).await;
+        let payload = json!({});
+        let hour = 60 * 60;
+        // A hub whose clock is an hour ahead asks, one whose clock is right claims.
+        store.enqueue(&job(&connection, "j-1", hour, &payload), None).await.unwrap();
+        let found = store.claim_job("right", at(0), LEASE).await.unwrap();
+        let shared = store.dialect() == Dialect::Postgres;
+        assert_eq!(found.is_some(), shared, "one process has one clock");
+        let claim = match found {
+            Some((_, claim)) => claim,
+            None => store.claim_job("right", at(hour), LEASE).await.unwrap().unwrap().1,
+        };
+        let ahead = store.claim_job("ahead", at(2 * hour), LEASE).await.unwrap();
+        assert_eq!(ahead.is_none(), shared, "no lease ends by a clock that is ahead");
+        if shared {
+            // Nor does one last by a clock that is ahead.
+            store.renew_job(&claim, at(9 * hour), LEASE).await.unwrap();
+            pass(&store, 16).await;
+            assert!(store.claim_job("third", at(0), LEASE).await.unwrap().is_some());
+        }
     })
     .await;
 }
@@ -110,10 +155,10 @@ async fn what_excludes_another_is_open_once() {
         assert!(matches!(store.enqueue(&exclusive("j-3"), None).await.unwrap(), Enqueued::Added(_)));
         let all = store.jobs(connection.tenant, JobFilter::default(), 10).await.unwrap();
         assert_eq!(all.iter().map(|job| job.uuid.as_str()).collect::<Vec<_>>(), ["j-3", "j-1"]);
-        let (_, claim) = store.claim_job("a", at(8), at(18)).await.unwrap().unwrap();
+        let (_, claim) = store.claim_job("a", at(8), LEASE).await.unwrap().unwrap();
         let running = store.job(connection.tenant, "j-3").await.unwrap().unwrap();
         assert!(store.cancel_job(&running, at(9), None).await.unwrap());
-        assert!(store.renew_job(&claim, at(20)).await.unwrap(), "its worker is told");
+        assert!(store.renew_job(&claim, at(9), LEASE).await.unwrap(), "its worker is told");
     })
     .await;
 }
@@ -199,12 +244,22 @@ async fn a_connector_is_made_changed_and_removed_with_all_that_is_its_own() {
     .await;
 }
 
+/// Adds the tenant `acme` with an administrator.
+async fn tenant(store: &Store, uuid: &str) -> Result<TenantRow, Refusal> {
+    let id = store.tenant_id().await.unwrap();
+    let new = TenantRow { id, uuid: uuid.to_owned(), name: "acme".to_owned(), created_at: at(1) };
+    let first = NewAccount { tenant: id, uuid, username: "admin", role: "manager", password: "$", now: at(1) };
+    store.add_tenant(&new, first, &audit(id, "user.create")).await.unwrap().map(|()| new)
+}
+
 #[tokio::test]
 async fn another_tenant_finds_nothing() {
     both(|store| async move {
         let made = open(&store).await;
-        let other = store.add_tenant("t-2", "acme", at(1)).await.unwrap().unwrap();
-        assert_eq!(store.add_tenant("t-3", "acme", at(1)).await.unwrap(), None);
+        let other = tenant(&store, "t-2").await.unwrap();
+        assert_eq!(tenant(&store, "t-3").await, Err(Refusal::Taken), "its name is taken");
+        let accounts = store.accounts(other.id, Page { after: 0, limit: 10 }).await.unwrap();
+        assert_eq!(accounts.iter().map(|account| account.uuid.as_str()).collect::<Vec<_>>(), ["t-2"]);
         assert_eq!(store.connection(other.id, "c-1").await.unwrap(), None);
         assert!(store.secrets(other.id, "c-1").await.unwrap().is_empty());
         // The same public id and name in another tenant are another connector.
@@ -220,7 +275,9 @@ async fn another_tenant_finds_nothing() {
         let told = store.events(made.tenant, id, 0, 10).await.unwrap();
         assert_eq!(told.iter().map(|event| event.message.as_str()).collect::<Vec<_>>(), ["begun", "read"]);
         assert_eq!(store.events(made.tenant, id, told[0].id, 10).await.unwrap().len(), 1);
-        assert!(store.audit_lines(other.id, Page { after: i64::MAX, limit: 10 }).await.unwrap().len() == 1);
+        let lines = store.audit_lines(other.id, Page { after: i64::MAX, limit: 10 }).await.unwrap();
+        let actions: Vec<&str> = lines.iter().map(|line| line.action.as_str()).collect();
+        assert_eq!(actions, ["connector.create", "user.create"]);
     })
     .await;
 }

@@ -4,4 +4,5 @@
 
 mod both;
 mod jobs;
+mod runs;
 mod schema;

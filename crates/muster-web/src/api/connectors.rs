@@ -270,7 +270,7 @@ async fn delete(
 ) -> Result<Response, Problem> {
     let row = find(&hub, who.tenant, &id).await?;
     let job = remove((&hub, &who), &row).await?;
-    Ok((StatusCode::ACCEPTED, Json(jobs::show(&hub, job).await?)).into_response())
+    jobs::answer(&hub, (StatusCode::ACCEPTED, job)).await
 }
 
 /// Removes a connector, whoever asks: REST or console. Gives the job that retires what it brought.
@@ -293,8 +293,8 @@ pub(crate) async fn remove((hub, who): (&Hub, &Principal), row: &ConnectionRow) 
 )]
 async fn test(State(hub): State<Arc<Hub>>, Manager(who): Manager, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = find(&hub, who.tenant, &id).await?;
-    let (status, job) = ask_check((&hub, &who), &row).await?;
-    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
+    let asked = ask_check((&hub, &who), &row).await?;
+    jobs::answer(&hub, asked).await
 }
 
 /// Asks for a test of the connection, whoever asks: REST or console.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use muster_core::clock::Instant;
 use muster_store::hub::{AuditLine, Enqueued, EventRow, JobFilter, JobRow, NewJob};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Job {
     id: String,
-    /// `run`, `check`, `remap` or `remove`.
+    /// `run`, `replay`, `check` or `remove`.
     kind: String,
     connector_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +119,28 @@ async fn draw(hub: &Hub, names: &mut Names, row: JobRow) -> Result<Job, Problem>
     })
 }
 
+/// The connector and the profile that a list is narrowed down to.
+pub(super) async fn about(
+    hub: &Hub,
+    tenant: i64,
+    (connector, profile): (Option<String>, Option<String>),
+) -> Result<(Option<i64>, Option<i64>), Problem> {
+    let connector = match connector {
+        Some(id) => Some(connectors::find(hub, tenant, &id).await?.id),
+        None => None,
+    };
+    let profile = match profile {
+        Some(id) => Some(profiles::find(hub, tenant, &id).await?.id),
+        None => None,
+    };
+    Ok((connector, profile))
+}
+
+/// Answers with a job that was asked for.
+pub(super) async fn answer(hub: &Hub, (status, job): (StatusCode, JobRow)) -> Result<Response, Problem> {
+    Ok((status, Json(show(hub, job).await?)).into_response())
+}
+
 /// Adds a job: 202 with it, or 200 with the open one that stands for it.
 pub(crate) async fn enqueue(
     (hub, who): (&Hub, &Principal),
@@ -152,13 +175,8 @@ async fn list(
     Query(given): Query<Filter>,
 ) -> Result<Json<Paged<Job>>, Problem> {
     let page = paging.backwards("jobs")?;
-    let mut filter = JobFilter { before: Some(page.after), ..JobFilter::default() };
-    if let Some(id) = &given.connector {
-        filter.connector = Some(connectors::find(&hub, who.tenant, id).await?.id);
-    }
-    if let Some(id) = &given.profile {
-        filter.profile = Some(profiles::find(&hub, who.tenant, id).await?.id);
-    }
+    let (connector, profile) = about(&hub, who.tenant, (given.connector, given.profile)).await?;
+    let filter = JobFilter { before: Some(page.after), connector, profile };
     let rows = hub.store.jobs(who.tenant, filter, page.limit).await?;
     let page = paging.answer("jobs", rows, |row| row.id, |row| row);
     let mut names = Names::of(&hub, who.tenant).await?;

@@ -15,11 +15,14 @@ pub(crate) mod clients;
 mod connector_types;
 pub(crate) mod connectors;
 mod document;
+pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
+pub(crate) mod letters;
 mod live;
 mod map_trial;
 mod maps;
+pub(crate) mod me;
 pub(crate) mod names;
 pub(crate) mod page;
 pub(crate) mod plan;
@@ -38,9 +41,12 @@ pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {
         .merge(connectors::router())
         .merge(profiles::router())
         .merge(runs::router())
+        .merge(held::router())
         .merge(jobs::router())
+        .merge(letters::router())
         .merge(maps::router())
         .merge(users::router())
+        .merge(me::router())
         .merge(clients::router())
         .merge(tenant::router())
         .merge(inventory::router());

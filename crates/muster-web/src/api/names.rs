@@ -21,6 +21,11 @@ impl Names {
         Ok(Self { tenant, connectors, profiles: HashMap::new() })
     }
 
+    /// All connectors, removed ones too, in no order.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &ConnectorLabel> {
+        self.connectors.values()
+    }
+
     pub(crate) fn connector(&self, id: i64) -> Option<&ConnectorLabel> {
         self.connectors.get(&id)
     }

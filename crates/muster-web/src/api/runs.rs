@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use muster_core::clock::Instant;
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_store::hub::{JobRow, NewJob, ProfileRow, RunFilter};
@@ -19,19 +19,14 @@ use utoipa_axum::routes;
 use super::jobs::{self, Job};
 use super::names::Names;
 use super::page::{PageParameters, Paged, Paging};
-use super::{connectors, profiles, text};
+use super::{profiles, text};
 use crate::auth::{Manager, Principal, Viewer};
 use crate::error::{Code, Problem};
 use crate::extract::{OptionalBody, Path, Query};
 use crate::hub::Hub;
 
 pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
-    OpenApiRouter::new()
-        .routes(routes!(run))
-        .routes(routes!(release))
-        .routes(routes!(held))
-        .routes(routes!(list))
-        .routes(routes!(get))
+    OpenApiRouter::new().routes(routes!(run)).routes(routes!(list)).routes(routes!(get))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -56,8 +51,8 @@ async fn run(
     OptionalBody(given): OptionalBody<RunBody>,
 ) -> Result<Response, Problem> {
     let profile = profiles::find(&hub, who.tenant, &id).await?;
-    let (status, job) = start((&hub, &who), &profile, given.mode.as_deref().unwrap_or("delta")).await?;
-    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
+    let asked = start((&hub, &who), &profile, given.mode.as_deref().unwrap_or("delta")).await?;
+    jobs::answer(&hub, asked).await
 }
 
 /// Asks for a run of a profile, whoever asks: REST or console.
@@ -70,16 +65,12 @@ pub(crate) async fn start(
     enqueue((hub, who), profile, &json!({ "mode": mode, "release": false })).await
 }
 
-async fn enqueue(
+pub(super) async fn enqueue(
     (hub, who): (&Hub, &Principal),
     profile: &ProfileRow,
     payload: &Value,
 ) -> Result<(StatusCode, JobRow), Problem> {
-    let connector = profiles::connector_of(hub, profile).await?;
-    if connector.execution == "agent" {
-        let problem = Problem::new(Code::RunsElsewhere).detail("an agent near the source runs this connector");
-        return Err(problem.remedy("run the agent, or let the hub run the connector"));
-    }
+    profiles::runs_here(hub, profile).await?;
     if !profile.active {
         return Err(Problem::new(Code::Inactive).remedy("make the profile active first"));
     }
@@ -87,75 +78,6 @@ async fn enqueue(
     let job = NewJob::run_of(profile, &uuid, payload, &who.name, hub.now());
     let audit = who.audit(hub, "profile.run", ("profile", &profile.uuid), payload.clone());
     jobs::enqueue((hub, who), &job, &audit).await
-}
-
-/// What a drop beyond the guard holds, per stream (design P3).
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Held {
-    /// How many assets in all.
-    held: u64,
-    streams: Vec<HeldStream>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct HeldStream {
-    stream: String,
-    held: u64,
-}
-
-async fn held_of(hub: &Hub, profile: &ProfileRow) -> Result<Held, Problem> {
-    let connector = profiles::connector_of(hub, profile).await?;
-    let streams = hub.offer(&connector.type_name).map(|offer| offer.model.streams.clone()).unwrap_or_default();
-    let row = ConnectorRow { id: connector.id, tenant: connector.tenant, name: connector.name };
-    let mut found = Vec::new();
-    for stream in &streams {
-        let held = hub.store.totals(&row, &stream.name).await?.held;
-        found.push(HeldStream { stream: stream.name.clone(), held });
-    }
-    Ok(Held { held: found.iter().map(|stream| stream.held).sum(), streams: found })
-}
-
-/// What is held for an operator's release, among all that the profile's connector brought.
-#[utoipa::path(
-    get, path = "/api/v1/profiles/{id}/held", tag = "runs", operation_id = "getHeld",
-    params(("id" = String, Path, description = "The profile's id.")),
-    responses((status = 200, description = "How much.", body = Held))
-)]
-async fn held(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, Path(id): Path<String>) -> Result<Json<Held>, Problem> {
-    let profile = profiles::find(&hub, who.tenant, &id).await?;
-    Ok(Json(held_of(&hub, &profile).await?))
-}
-
-/// Releases what is held: a full run that retires what is still missing then. To refuse a release nothing needs to be
-/// done: what is held stays present until the source shows it again or somebody releases it.
-#[utoipa::path(
-    post, path = "/api/v1/profiles/{id}/release", tag = "runs", operation_id = "releaseHeld",
-    params(("id" = String, Path, description = "The profile's id.")),
-    responses(
-        (status = 202, description = "The job.", body = Job),
-        (status = 200, description = "The job that is open already: it may not be a release.", body = Job)
-    )
-)]
-async fn release(
-    State(hub): State<Arc<Hub>>,
-    Manager(who): Manager,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let profile = profiles::find(&hub, who.tenant, &id).await?;
-    let (status, job) = start_release((&hub, &who), &profile).await?;
-    Ok((status, Json(jobs::show(&hub, job).await?)).into_response())
-}
-
-/// Asks for a release of what is held, whoever asks: REST or console.
-pub(crate) async fn start_release(
-    (hub, who): (&Hub, &Principal),
-    profile: &ProfileRow,
-) -> Result<(StatusCode, JobRow), Problem> {
-    if held_of(hub, profile).await?.held == 0 {
-        return Err(Problem::new(Code::NothingHeld));
-    }
-    enqueue((hub, who), profile, &json!({ "mode": "full", "release": true })).await
 }
 
 /// A run.
@@ -206,7 +128,7 @@ struct Line {
     scope: String,
     mode: &'static str,
     ended: bool,
-    /// `pending`, `counted`, `closed` or `open`.
+    /// `pending`, `counted`, `closed`, `kept` (nothing was read) or `open`.
     evidence: &'static str,
     /// What is missing, where it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -283,13 +205,8 @@ async fn list(
     Query(given): Query<Filter>,
 ) -> Result<Json<Paged<Run>>, Problem> {
     let page = paging.backwards("runs")?;
-    let mut filter = RunFilter { before: Some(page.after), ..RunFilter::default() };
-    if let Some(id) = &given.connector {
-        filter.connector = Some(connectors::find(&hub, who.tenant, id).await?.id);
-    }
-    if let Some(id) = &given.profile {
-        filter.profile = Some(profiles::find(&hub, who.tenant, id).await?.id);
-    }
+    let (connector, profile) = jobs::about(&hub, who.tenant, (given.connector, given.profile)).await?;
+    let filter = RunFilter { before: Some(page.after), connector, profile, ..RunFilter::default() };
     let rows = hub.store.runs_of(who.tenant, filter, page.limit).await?;
     let page = paging.answer("runs", rows, |row| row.id, |row| row);
     let mut names = Names::of(&hub, who.tenant).await?;

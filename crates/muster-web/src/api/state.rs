@@ -1,5 +1,6 @@
 //! The documents' four states, with what the last run came to beside them (S3, design section 5).
 
+use muster_core::connector::Mode;
 use muster_store::RunRow;
 use muster_store::hub::{ConnectionRow, JobFilter, JobRow, ProfileRow, RunFilter};
 use serde::Serialize;
@@ -47,7 +48,8 @@ pub(crate) async fn of_connector(hub: &Hub, connector: &ConnectionRow) -> Result
 
 fn state(jobs: &[JobRow], runs: &[RunRow], scheduled: bool) -> State {
     let of_runs = || jobs.iter().filter(|job| job.kind == "run");
-    let ended_run = runs.iter().find(|run| run.ended_at.is_some());
+    // A replay reads nothing: what the source was seen to hold is the run before's to say.
+    let ended_run = runs.iter().find(|run| run.ended_at.is_some() && run.mode != Mode::Replay);
     let ended_job = of_runs().find(|job| job.state == "ended");
     let word = match () {
         () if of_runs().any(|job| job.state == "running") || runs.iter().any(|run| run.ended_at.is_none()) => {

@@ -1,6 +1,7 @@
 //! Failed attempts to sign in, and when they are too many.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use muster_core::clock::Instant;
@@ -57,7 +58,18 @@ impl Attempts {
 }
 
 fn keys(name: &str, address: &str) -> [(String, usize); 3] {
+    let address = network(address);
     [(format!("b{address} {name}"), OF_BOTH), (format!("n{name}"), OF_ONE), (format!("a{address}"), OF_ONE)]
+}
+
+/// Whom failures from an address are counted for: of IPv6 the network of 64 bits, which is one customer's, else the
+/// address itself.
+fn network(address: &str) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).to_string(),
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => address.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -89,5 +101,20 @@ mod tests {
             attempts.failed("n", &number.to_string(), Instant(0));
         }
         assert!(attempts.wait("n", "new", Instant(1)).is_some());
+    }
+
+    #[test]
+    fn addresses_of_one_network_count_as_one() {
+        let attempts = Attempts::default();
+        for number in 0..10 {
+            attempts.failed("n", &format!("2001:db8:1:2::{number:x}"), Instant(0));
+        }
+        assert!(attempts.wait("n", "2001:db8:1:2:ffff::1", Instant(1)).is_some());
+        assert_eq!(attempts.wait("n", "2001:db8:1:3::1", Instant(1)), None);
+        for _ in 0..10 {
+            attempts.failed("m", "::ffff:192.0.2.7", Instant(0));
+        }
+        assert!(attempts.wait("m", "192.0.2.7", Instant(1)).is_some(), "the same address, written otherwise");
+        assert_eq!(attempts.wait("m", "192.0.2.8", Instant(1)), None);
     }
 }

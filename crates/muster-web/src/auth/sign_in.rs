@@ -7,7 +7,7 @@ use muster_store::FIRST_TENANT;
 use muster_store::hub::{AccountRow, AuditLine, ClientRow, SessionRow, TenantRow};
 use serde_json::json;
 
-use super::{COOKIE, Claims, Kind, Role};
+use super::{COOKIE, Claims, Kind, Principal, Role};
 use crate::error::{Code, Problem};
 use crate::hub::Hub;
 
@@ -25,6 +25,9 @@ pub struct SignedIn {
     /// Its session.
     pub session: SessionRow,
 }
+
+/// Who signed in under a name that nobody has, to the audit.
+const UNKNOWN: &str = "(unknown)";
 
 /// Where and in which request somebody tries to sign in.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,8 @@ pub async fn sign_in_user(
     let hash = account.as_ref().filter(|account| account.active).map(|account| account.password.clone());
     let within = password.reveal().len() <= super::password::LONGEST;
     if !hub.passwords.verify(password, hash).await? || !within {
+        // A name that nobody has may be a password in the wrong field: it is not written down.
+        let name = account.as_ref().map_or(UNKNOWN, |account| &account.username);
         return Err(refuse(hub, (tenant, &key, name), "user", attempt).await?);
     }
     let account = account.ok_or_else(|| Problem::new(Code::WrongCredentials))?;
@@ -92,6 +97,26 @@ async fn role(hub: &Hub, client: &ClientRow) -> Result<Option<String>, Problem> 
     Ok(account.and_then(|account| if viewer(&account) { own.map(|_| account.role) } else { own }))
 }
 
+/// Whether somebody who is signed in knows their password: failures are counted and noted as those of signing in are.
+pub(crate) async fn prove_password(
+    (hub, who): (&Hub, &Principal),
+    account: &AccountRow,
+    given: Secret,
+    address: &str,
+) -> Result<(), Problem> {
+    let attempt = Attempt { address, request: &who.request };
+    // Apart from signing in: whoever fails at that from there locks nobody out who is in.
+    let key = format!("password {}", account.uuid);
+    admit(hub, &key, attempt)?;
+    let within = given.reveal().len() <= super::password::LONGEST;
+    if !hub.passwords.verify(given, Some(account.password.clone())).await? || !within {
+        refuse(hub, (Some(account.tenant), &key, &account.username), "user", attempt).await?;
+        return Err(Problem::value("current", "this is not the password of the account"));
+    }
+    hub.attempts.succeeded(&key, address);
+    Ok(())
+}
+
 /// A name as failures are counted for it: folded, and no longer than any name is.
 fn key(name: &str) -> String {
     fold(&name.chars().take(LONGEST_NAME).collect::<String>())
@@ -128,7 +153,7 @@ async fn refuse(
             tenant,
             at: hub.now(),
             actor_kind: kind,
-            actor: name.chars().take(LONGEST_NAME).collect(),
+            actor: name.to_owned(),
             action: "session.refuse",
             object_kind: "session",
             object: String::new(),

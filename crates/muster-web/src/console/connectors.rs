@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use muster_core::clock::Instant;
 use muster_store::ConnectorRow;
-use muster_store::hub::{ConnectionRow, JobFilter, Page, ProfileRow};
+use muster_store::hub::{ConnectionRow, JobFilter, LetterFilter, Page, ProfileRow};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -184,6 +184,7 @@ pub(super) async fn detail(
     }
     let filter = JobFilter { connector: Some(connection.id), ..JobFilter::default() };
     let jobs = hub.store.jobs(visitor.tenant(), filter, SHOWN).await?;
+    let letters = LetterFilter { connector: Some(connection.id), ..LetterFilter::default() };
     let page = Page { after: 0, limit: SHOWN };
     let page = DetailPage {
         place: format!("/console/connectors/{}", connection.uuid),
@@ -193,7 +194,7 @@ pub(super) async fn detail(
         settings: settings_of(&hub, &connection).await?,
         counts: counts(&hub, &connection).await?,
         runs: lines(&hub, &visitor, jobs).await?,
-        letters: hub.store.letters(visitor.tenant(), Some(connection.id), page).await?,
+        letters: hub.store.letters(visitor.tenant(), letters, page).await?,
         posture: rows.iter().any(collects_posture),
         profiles,
         frame: visitor.frame,

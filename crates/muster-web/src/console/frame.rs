@@ -53,6 +53,8 @@ pub(super) struct Frame {
     pub(super) token: String,
     /// The page's path and parameters, to come back to.
     pub(super) path: String,
+    /// Whether the store takes no writes at the moment.
+    pub(super) is_read_only: bool,
 }
 
 impl Frame {
@@ -63,6 +65,7 @@ impl Frame {
             is_manager: principal.is_some_and(|principal| principal.role == Role::Manager),
             token: principal.map(|principal| form_token(hub, principal)).unwrap_or_default(),
             path: path.to_owned(),
+            is_read_only: hub.store.is_read_only(),
         }
     }
 
@@ -84,7 +87,13 @@ impl Frame {
             ),
             (
                 "Collection",
-                vec![("Sources", "/console/sources"), ("Connectors", "/console/connectors"), ("Runs", "/console/runs")],
+                vec![
+                    ("Sources", "/console/sources"),
+                    ("Connectors", "/console/connectors"),
+                    ("Runs", "/console/runs"),
+                    ("Held drops", "/console/held"),
+                    ("Dead letters", "/console/dead-letters"),
+                ],
             ),
         ];
         if self.is_manager {

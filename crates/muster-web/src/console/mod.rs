@@ -10,6 +10,7 @@
 //!
 //! *To extend*: a file with a view and its handlers, a template that extends `frame.html`, a line in [`router`].
 
+mod account;
 mod accounts;
 mod assets;
 mod audit;
@@ -18,7 +19,9 @@ mod connector_form;
 mod connectors;
 mod form;
 mod frame;
+mod held;
 mod inventory;
+mod letters;
 mod part;
 mod profile_form;
 mod profiles;
@@ -54,6 +57,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
             get(|hub, visitor, path| inventory::detail(&inventory::ROLES, hub, visitor, path)),
         )
         .merge(connector_routes())
+        .route("/console/account", get(account::show).post(account::change))
         .route("/console/accounts", get(accounts::list).post(accounts::create))
         .route("/console/accounts/{id}", get(accounts::detail).post(accounts::update))
         .route("/console/clients", get(clients::list).post(clients::create))
@@ -63,6 +67,10 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/console/runs", get(runs::list))
         .route("/console/runs/{id}", get(runs::detail))
         .route("/console/runs/{id}/cancel", post(runs::cancel))
+        .route("/console/held", get(held::list))
+        .route("/console/dead-letters", get(letters::list))
+        .route("/console/dead-letters/replay", post(letters::replay))
+        .route("/console/dead-letters/{id}", get(letters::detail))
         .merge(assets::router())
         .route("/console/{*rest}", get(async || Err::<(), _>(Problem::new(Code::NotFound))))
 }
@@ -91,7 +99,9 @@ fn connector_routes() -> Router<Arc<Hub>> {
         .route("/console/profiles/{id}", get(profiles::detail))
         .route("/console/profiles/{id}/edit", get(profile_form::edit).post(profile_form::update))
         .route("/console/profiles/{id}/run", post(profiles::run))
+        .route("/console/profiles/{id}/replay", post(profiles::replay))
         .route("/console/profiles/{id}/release", get(profiles::confirm_release).post(profiles::release))
+        .route("/console/profiles/{id}/refuse", get(profiles::confirm_refuse).post(profiles::refuse))
         .route("/console/profiles/{id}/delete", get(profiles::confirm_delete).post(profiles::delete))
         .route("/console/schedule", get(schedule::preview))
 }

@@ -16,7 +16,7 @@ use super::part::{Number, When};
 use super::runs::{Line, lines};
 use super::schedule::{in_words, upcoming};
 use crate::api::profiles::{self, connector_of, find};
-use crate::api::{runs, state};
+use crate::api::{held, letters, runs, state};
 use crate::error::Problem;
 use crate::extract::{Form, Path};
 use crate::hub::Hub;
@@ -80,7 +80,7 @@ pub(super) async fn detail(
         upcoming: if row.active { upcoming(&visitor, row.schedule.as_ref()).unwrap_or_default() } else { Vec::new() },
         parameters: parameters(&hub, &connector, &row),
         maps: maps(&hub, &connector, &row).await?,
-        held: held(&hub, &connector).await?,
+        held: held_of(&hub, &connector).await?,
         runs: lines(&hub, &visitor, jobs).await?,
         posture: collects_posture(&row),
         by_agent: connector.execution == "agent",
@@ -126,10 +126,15 @@ async fn maps(hub: &Hub, connector: &ConnectionRow, row: &ProfileRow) -> Result<
 }
 
 /// What is held, by stream.
-pub(super) async fn held(hub: &Hub, connector: &ConnectionRow) -> Result<Vec<(String, Number)>, Problem> {
-    let counts = super::connectors::counts(hub, connector).await?;
-    let held = counts.into_iter().filter(|count| count.held != Number(0));
-    Ok(held.map(|count| (count.stream, count.held)).collect())
+async fn held_of(hub: &Hub, connector: &ConnectionRow) -> Result<Vec<(String, Number)>, Problem> {
+    let mut held: Vec<(String, Number)> = Vec::new();
+    for set in hub.store.held_sets(connector.tenant, Some(connector.id)).await? {
+        match held.iter_mut().find(|(stream, _)| *stream == set.stream) {
+            Some((_, count)) => count.0 += set.held,
+            None => held.push((set.stream, Number(set.held))),
+        }
+    }
+    Ok(held)
 }
 
 #[derive(Deserialize)]
@@ -148,6 +153,23 @@ pub(super) async fn run(
     Ok(to(&format!("/console/runs/{}", job.uuid)))
 }
 
+/// Maps again what is kept, with the profile's maps as they are now.
+pub(super) async fn replay(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    let job = letters::start_map((&hub, &visitor.principal), &row).await?;
+    Ok(to(&format!("/console/runs/{}", job.uuid)))
+}
+
+/// What becomes of what is held.
+enum Answer {
+    Release,
+    Refuse,
+}
+
 #[derive(Template)]
 #[template(path = "console/profiles/release.html")]
 struct ReleasePage {
@@ -155,6 +177,20 @@ struct ReleasePage {
     name: String,
     place: String,
     held: Vec<(String, Number)>,
+    answer: Answer,
+}
+
+async fn confirm((hub, visitor): (&Hub, Visitor), id: &str, answer: Answer) -> Result<Response, Problem> {
+    let row = find(hub, visitor.tenant(), id).await?;
+    let connector = connector_of(hub, &row).await?;
+    let page = ReleasePage {
+        frame: visitor.frame,
+        place: format!("/console/profiles/{}", row.uuid),
+        held: held_of(hub, &connector).await?,
+        name: row.name,
+        answer,
+    };
+    html(StatusCode::OK, &page)
 }
 
 /// Asks whether what is held shall go.
@@ -163,15 +199,7 @@ pub(super) async fn confirm_release(
     Steward(visitor): Steward,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let row = find(&hub, visitor.tenant(), &id).await?;
-    let connector = connector_of(&hub, &row).await?;
-    let page = ReleasePage {
-        frame: visitor.frame,
-        place: format!("/console/profiles/{}", row.uuid),
-        held: held(&hub, &connector).await?,
-        name: row.name,
-    };
-    html(StatusCode::OK, &page)
+    confirm((&hub, visitor), &id, Answer::Release).await
 }
 
 pub(super) async fn release(
@@ -180,8 +208,27 @@ pub(super) async fn release(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let row = find(&hub, visitor.tenant(), &id).await?;
-    let (_, job) = runs::start_release((&hub, &visitor.principal), &row).await?;
+    let (_, job) = held::start_release((&hub, &visitor.principal), &row).await?;
     Ok(to(&format!("/console/runs/{}", job.uuid)))
+}
+
+/// Asks whether what is held shall be kept.
+pub(super) async fn confirm_refuse(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    confirm((&hub, visitor), &id, Answer::Refuse).await
+}
+
+pub(super) async fn refuse(
+    State(hub): State<Arc<Hub>>,
+    Steward(visitor): Steward,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = find(&hub, visitor.tenant(), &id).await?;
+    held::keep((&hub, &visitor.principal), &row).await?;
+    Ok(to("/console/held"))
 }
 
 #[derive(Template)]

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_core::connector::{Step, StepOutcome};
+use muster_core::connector::{Mode, Step, StepOutcome};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_core::run::Machine;
 use muster_store::hub::{EventRow, JobFilter, JobRow, RunFilter};
@@ -48,7 +48,8 @@ fn what(job: &JobRow) -> String {
             _ => "Delta run".to_owned(),
         },
         "check" => "Connection test".to_owned(),
-        "remap" => "Mapping again".to_owned(),
+        "replay" if job.payload["letters"].is_object() => "Replay of dead letters".to_owned(),
+        "replay" => "Mapping again".to_owned(),
         "remove" => "Removal".to_owned(),
         other => super::session::capitalized(other.to_owned()),
     }
@@ -122,6 +123,8 @@ struct Scope {
     gap: Option<String>,
     expected: String,
     counters: Vec<Number>,
+    /// Where its rejected records are.
+    letters: String,
     throttled: String,
     bytes: String,
     notes: Vec<String>,
@@ -150,10 +153,11 @@ fn counters(counters: &Counters) -> Vec<Number> {
     .into()
 }
 
-fn scope(visitor: &Visitor, (row, line, ended): (ScopeRow, LedgerLine, bool)) -> Scope {
+fn scope(visitor: &Visitor, connector: &str, (row, line, ended): (ScopeRow, LedgerLine, bool)) -> Scope {
     let (tone, word) = match (&line.evidence, ended) {
         (Evidence::Pending, false) => (Tone::Plain, "waiting"),
         (Evidence::Pending, true) => (Tone::Warn, "pending"),
+        (Evidence::Kept, _) => (Tone::Plain, "kept"),
         (Evidence::Counted | Evidence::Closed, _) => (Tone::Good, line.evidence.word()),
         (Evidence::Open { .. }, _) => (Tone::Warn, "open"),
     };
@@ -172,6 +176,7 @@ fn scope(visitor: &Visitor, (row, line, ended): (ScopeRow, LedgerLine, bool)) ->
         },
         expected,
         counters: counters(&line.counters),
+        letters: super::letters::place(connector, &line.stream),
         throttled: duration(i64::try_from(line.counters.throttled_ms).unwrap_or(i64::MAX).saturating_mul(1000)),
         bytes: bytes(line.counters.bytes),
         notes: line.notes,
@@ -204,6 +209,8 @@ struct Ledger {
     notes: Vec<String>,
     scopes: Vec<Scope>,
     totals: Vec<Number>,
+    /// Where the connector's rejected records are.
+    letters: String,
     is_delta: bool,
 }
 
@@ -233,6 +240,13 @@ impl DetailPage {
     fn gaps(&self) -> Vec<&Scope> {
         let scopes = self.ledger.iter().flat_map(|ledger| &ledger.scopes);
         scopes.filter(|scope| scope.gap.is_some()).collect()
+    }
+
+    /// The mode in which to run again what did not end well, and the profile's place.
+    fn again(&self) -> Option<(&str, &str)> {
+        let badly = ["partial", "failed", "cancelled"].into_iter().any(|word| self.came_to(word));
+        let (_, place) = self.profile.as_ref().filter(|_| badly && self.job.kind == "run" && self.frame.is_manager)?;
+        Some((self.job.payload["mode"].as_str().unwrap_or("delta"), place))
     }
 
     fn came_to(&self, word: &str) -> bool {
@@ -274,7 +288,7 @@ async fn page(hub: &Hub, visitor: &Visitor, id: &str) -> Result<DetailPage, Prob
         started: job.started_at.map(|at| visitor.when(at)),
         took: job.started_at.map(|from| duration(until.0 - from.0)),
         progress: events.iter().rev().find(|event| event.kind == "progress").map(|event| event.message.clone()),
-        ledger: ledger(hub, visitor, &job).await?,
+        ledger: ledger((hub, visitor), label.map(|label| label.uuid.as_str()).unwrap_or_default(), &job).await?,
         steps,
         log: events.into_iter().filter(|event| event.kind != "progress").map(|event| log(visitor, event)).collect(),
         heads: COUNTERS,
@@ -282,12 +296,12 @@ async fn page(hub: &Hub, visitor: &Visitor, id: &str) -> Result<DetailPage, Prob
     })
 }
 
-async fn ledger(hub: &Hub, visitor: &Visitor, job: &JobRow) -> Result<Option<Ledger>, Problem> {
+async fn ledger((hub, visitor): (&Hub, &Visitor), connector: &str, job: &JobRow) -> Result<Option<Ledger>, Problem> {
     let Some(run) = job.run else { return Ok(None) };
     let filter = RunFilter { run: Some(run), ..RunFilter::default() };
     let Some(run) = hub.store.runs_of(visitor.tenant(), filter, 1).await?.pop() else { return Ok(None) };
-    let connector = ConnectorRow { id: run.connector, tenant: visitor.tenant(), name: String::new() };
-    let lines = hub.store.run_scopes(&connector, run.id).await?;
+    let row = ConnectorRow { id: run.connector, tenant: visitor.tenant(), name: String::new() };
+    let lines = hub.store.run_scopes(&row, run.id).await?;
     let mut totals = Counters::default();
     lines.iter().for_each(|(_, line, _)| totals.add(&line.counters));
     Ok(Some(Ledger {
@@ -295,9 +309,10 @@ async fn ledger(hub: &Hub, visitor: &Visitor, job: &JobRow) -> Result<Option<Led
         done: lines.iter().filter(|(_, _, ended)| *ended).count(),
         all: lines.len(),
         received: Number(totals.received),
-        is_delta: lines.iter().any(|(_, line, _)| line.expected == Expected::NotApplicable),
+        is_delta: lines.iter().any(|(_, line, _)| line.mode == Mode::Delta),
+        letters: super::letters::place(connector, ""),
         totals: counters(&totals),
-        scopes: lines.into_iter().map(|line| scope(visitor, line)).collect(),
+        scopes: lines.into_iter().map(|line| scope(visitor, connector, line)).collect(),
         origin: run.origin,
         notes: run.notes,
     }))

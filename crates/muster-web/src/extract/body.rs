@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
+use muster_core::secret::without_value;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -106,21 +107,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if !value.is_object() {
         return Err(invalid("it is no object".to_owned()));
     }
-    T::deserialize(value).map_err(|error| invalid(without_value(&error.to_string())))
-}
-
-/// serde's sentence without the value it quotes.
-fn without_value(message: &str) -> String {
-    match message.rsplit_once(", expected ") {
-        Some((head, expected)) if head.starts_with("invalid") => {
-            format!("a value is of another kind: expected {expected}")
-        }
-        Some((head, expected)) if head.starts_with("unknown variant") => {
-            format!("a value is none of those known: expected {expected}")
-        }
-        _ if message.starts_with("missing field") || message.starts_with("unknown field") => message.to_owned(),
-        _ => "it has another form".to_owned(),
-    }
+    let told = |error: serde_json::Error| without_value(&error.to_string());
+    T::deserialize(value).map_err(|error| invalid(told(error).unwrap_or_else(|| "it has another form".to_owned())))
 }
 
 /// How deep the text opens brackets outside of strings; cheap, before anything is built.

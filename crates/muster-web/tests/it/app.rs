@@ -14,7 +14,7 @@ use muster_core::seal::{Key, Keyring};
 use muster_core::secret::Secret;
 use muster_store::hub::{AuditLine, NewAccount, TenantRow};
 use muster_store::{Location, Store};
-use muster_web::auth::{SignedIn, ensure_administrator, sign_in_user};
+use muster_web::auth::{Passwords, SignedIn, add_tenant, ensure_administrator, sign_in_user};
 use muster_web::{Hub, Random, Settings};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
@@ -112,7 +112,7 @@ impl TestApp {
 
     /// Adds an account and signs it in; gives its token.
     pub(crate) async fn somebody(&self, tenant: &TenantRow, name: &str, role: &str) -> String {
-        let passwords = muster_web::auth::Passwords::new((8, 1));
+        let passwords = Passwords::new((8, 1));
         let hash = passwords.hash(Secret::new(PASSWORD), &self.hub.random).await.unwrap();
         let uuid = self.hub.random.uuid();
         let now = self.hub.now();
@@ -129,7 +129,9 @@ impl TestApp {
 
     /// Another tenant.
     pub(crate) async fn other_tenant(&self) -> TenantRow {
-        self.hub.store.add_tenant(&self.hub.random.uuid(), "other", self.hub.now()).await.unwrap().unwrap()
+        let passwords = Passwords::new((8, 1));
+        let given = ("other", Some(Secret::new(PASSWORD)));
+        add_tenant(&self.hub.store, (&passwords, &self.hub.random), given, self.hub.now()).await.unwrap().0
     }
 
     pub(crate) fn audit(&self, tenant: i64) -> AuditLine {

@@ -43,14 +43,28 @@ impl Directory {
     /// Users 1001 to 1000 + `users`, in the group of users 513 by primary group; `Tier` (2001) in `Domain Admins` (512),
     /// which is in `Tier`: a cycle. User 1001 is in `Tier`.
     pub(crate) fn new(app: &TestApp, users: u32) -> Self {
+        Self::named(app, users, "")
+    }
+
+    /// The same, with every name and title marked, and a user (3001) that cannot be taken over: it has no identity.
+    pub(crate) fn of(app: &TestApp, users: u32, mark: &str) -> Self {
+        let directory = Self::named(app, users, &format!("{mark} "));
+        directory.put("users", (3001, &format!("{mark} nobody")), json!({}), &[]);
+        directory.objects.lock().unwrap().last_mut().unwrap().values.remove("objectSid");
+        directory
+    }
+
+    fn named(app: &TestApp, users: u32, mark: &str) -> Self {
         let model = Arc::clone(&app.hub.offer("active_directory").unwrap().model);
         let directory = Self { model, objects: Mutex::default() };
         for rid in 1001..1001 + users {
-            directory.put("users", (rid, &format!("User {rid}")), json!({ "title": if rid % 2 == 0 { "Even" } else { "Odd" }, "primaryGroupID": "513", "userAccountControl": "512" }), &[]);
+            let title = format!("{mark}{}", if rid % 2 == 0 { "Even" } else { "Odd" });
+            let more = json!({ "title": title, "primaryGroupID": "513", "userAccountControl": "512" });
+            directory.put("users", (rid, &format!("{mark}User {rid}")), more, &[]);
         }
-        directory.group(513, "Domain Users", &[]);
-        directory.group(512, "Domain Admins", &[key(2001)]);
-        directory.group(2001, "Tier", &[key(512), key(1001), key(9999)]);
+        directory.group(513, &format!("{mark}Domain Users"), &[]);
+        directory.group(512, &format!("{mark}Domain Admins"), &[key(2001)]);
+        directory.group(2001, &format!("{mark}Tier"), &[key(512), key(1001), key(9999)]);
         directory
     }
 
@@ -71,9 +85,14 @@ impl Directory {
 
     /// Gives a user another title.
     pub(crate) fn title(&self, rid: u32, title: &str) {
+        self.set(rid, "title", title);
+    }
+
+    /// Gives an object another value of an attribute.
+    pub(crate) fn set(&self, rid: u32, attribute: &str, value: &str) {
         let mut objects = self.objects.lock().unwrap();
         let object = objects.iter_mut().find(|object| object.values["objectGUID"] == key(rid).as_str()).unwrap();
-        object.values.insert("title".to_owned(), title.into());
+        object.values.insert(attribute.to_owned(), value.into());
     }
 
     /// Forgets the users from that number on.

@@ -16,7 +16,7 @@ async fn a_stream_goes_on_where_it_was_and_ends_with_the_job() {
         let job =
             app.post(&format!("/api/v1/profiles/{}/run", kept["id"].as_str().unwrap()), json!({})).await.expect(202);
         let id = job["id"].as_str().unwrap();
-        let (row, claim) = app.hub.store.claim_job("w", app.hub.now(), app.hub.now()).await.unwrap().unwrap();
+        let (row, claim) = app.hub.store.claim_job("w", app.hub.now(), 0).await.unwrap().unwrap();
         let event = |message: &str| NewEvent {
             at: app.hub.now(),
             level: "info",

@@ -164,12 +164,44 @@ async fn a_held_drop_can_be_released() {
         app.clock.advance(60_000_000);
         directory.read(&app, &row, order(&app, &kept).await).await;
         let path = format!("/api/v1/profiles/{}", kept["id"].as_str().unwrap());
-        assert_eq!(app.get(&format!("{path}/held")).await.expect(200)["held"], 100);
+        let told = app.get(&format!("{path}/held")).await.expect(200);
+        assert_eq!((&told["held"], &told["sets"][0]["stream"]), (&json!(100), &json!("users")));
+        assert_eq!(told["sets"][0]["sample"].as_array().unwrap().len(), 5);
+        let reason = told["sets"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("more than the guard lets go at once"), "{reason}");
+        assert_eq!(app.get("/api/v1/held").await.expect(200)["items"], told["sets"]);
         assert_eq!(app.get(&path).await.expect(200)["lastResult"], "held");
         let held = app.get("/api/v1/inventory/users?filter=inventory.status:held&limit=1").await.expect(200);
         assert_eq!((&held["count"]["value"], &held["items"][0]["status"]), (&json!(100), &json!("held")));
         let job = app.call(Method::POST, &format!("{path}/release"), None).await.expect(202);
         assert_eq!((&job["mode"], &job["release"]), (&json!("full"), &json!(true)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_drop_is_present_until_it_is_missed_anew() {
+    both(async |app| {
+        let (directory, row, kept) = read(&app, 200, json!({})).await;
+        let path = format!("/api/v1/profiles/{}", kept["id"].as_str().unwrap());
+        let refuse = async || app.call(Method::POST, &format!("{path}/refuse"), None).await;
+        assert_eq!(refuse().await.said(), (409, "nothing_held".to_owned()));
+        directory.forget_from(1101);
+        app.clock.advance(60_000_000);
+        directory.read(&app, &row, order(&app, &kept).await).await;
+        refuse().await.expect(204);
+        let held = async || app.get("/api/v1/held").await.expect(200)["items"].as_array().unwrap().len();
+        assert_eq!(held().await, 0);
+        let users = app.get("/api/v1/inventory/users?limit=1").await.expect(200);
+        assert_eq!((&users["count"]["value"], &users["items"][0]["status"]), (&json!(200), &json!("present")));
+        let audit = app.get("/api/v1/audit?limit=1").await.expect(200);
+        assert_eq!(
+            (&audit["items"][0]["action"], &audit["items"][0]["detail"]["held"]),
+            (&json!("profile.refuse"), &json!(100))
+        );
+        app.clock.advance(60_000_000);
+        directory.read(&app, &row, order(&app, &kept).await).await;
+        assert_eq!(held().await, 1, "missed anew");
     })
     .await;
 }

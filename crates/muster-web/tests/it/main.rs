@@ -1,14 +1,19 @@
 //! The web's tests, over both databases.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod app;
 mod auth;
+mod bodies;
 mod configure;
 mod console;
 mod directory;
 mod events;
+mod full;
 mod inventory;
+mod letters;
 mod maps;
 mod people;
+mod tables;
+mod tenants;
 mod trouble;
 mod walk;

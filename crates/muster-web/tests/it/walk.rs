@@ -1,23 +1,118 @@
-//! Every operation of `/openapi.json`: nobody, a viewer, another tenant, nonsense.
+//! Every operation of `/openapi.json`: nobody, and nonsense. Viewers and other tenants are in `tenants.rs`.
 
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use muster_store::{ConnectorRow, Order};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, both};
-use crate::configure::{connector, profile};
-use crate::directory::Directory;
+use crate::full::Full;
 
-struct Operation {
-    method: Method,
-    path: String,
-    takes_body: bool,
-    open: bool,
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) takes_body: bool,
+    pub(crate) open: bool,
     live: bool,
+    /// Where it takes the id of a tenant's thing.
+    pub(crate) places: Vec<Place>,
 }
 
-async fn operations(app: &TestApp) -> Vec<Operation> {
+/// Where an operation takes an id, and of what.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Path { thing: String },
+    Query { name: String, thing: &'static str },
+    Field { name: String, thing: &'static str },
+}
+
+impl Place {
+    pub(crate) fn thing(&self) -> &str {
+        match self {
+            Self::Path { thing } => thing,
+            Self::Query { thing, .. } | Self::Field { thing, .. } => thing,
+        }
+    }
+}
+
+/// Parameters and fields of bodies that are ids of things, and of which things.
+const IDS: [(&str, &str); 9] = [
+    ("connector", "connectors"),
+    ("profile", "profiles"),
+    ("userId", "users"),
+    ("assetId", "inventory/users"),
+    ("mapId", "transform-maps"),
+    ("transformMaps", "transform-maps"),
+    ("connectorId", "connectors"),
+    ("letters", "dead-letters"),
+    ("run", "runs"),
+];
+/// Those that are no ids. What is in neither list has to be put into one of them.
+const PLAIN: [&str; 29] = [
+    "current",
+    "new",
+    "cursor",
+    "limit",
+    "filter",
+    "sort",
+    "count",
+    "facets",
+    "nested",
+    "type",
+    "stream",
+    "version",
+    "Last-Event-ID",
+    "clientId",
+    "clientSecret",
+    "level",
+    "name",
+    "role",
+    "description",
+    "execution",
+    "settings",
+    "username",
+    "password",
+    "token",
+    "text",
+    "active",
+    "parameters",
+    "schedule",
+    "mode",
+];
+
+/// Which thing a parameter or field is an id of.
+fn id_of(name: &str, operation: &str) -> Option<&'static str> {
+    let found = IDS.iter().find(|(id, _)| *id == name).map(|(_, thing)| *thing);
+    assert!(found.is_some() || PLAIN.contains(&name), "{operation} takes `{name}`: say in IDS or PLAIN what it is");
+    found
+}
+
+/// Where an operation takes ids, by its description.
+fn places(document: &Value, path: &str, operation: &Value) -> Vec<Place> {
+    let mut places = Vec::new();
+    let is_of_a_type = path.starts_with("/api/v1/connector-types/") || path.starts_with("/api/v1/data-models/");
+    if let Some(open) = path.find("/{").filter(|_| !is_of_a_type) {
+        assert_eq!(path.matches('{').count(), 1, "{path}");
+        places.push(Place::Path { thing: path[..open].trim_start_matches("/api/v1/").to_owned() });
+    }
+    for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] != "path") {
+        let name = parameter["name"].as_str().unwrap();
+        if let Some(thing) = id_of(name, path) {
+            places.push(Place::Query { name: name.to_owned(), thing });
+        }
+    }
+    for body in operation["requestBody"]["content"].as_object().into_iter().flat_map(serde_json::Map::values) {
+        let schema = body["schema"]["$ref"].as_str().expect("a body has a name");
+        let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+        for name in schema["properties"].as_object().expect("a body is an object").keys() {
+            if let Some(thing) = id_of(name, path) {
+                places.push(Place::Field { name: name.clone(), thing });
+            }
+        }
+    }
+    places
+}
+
+pub(crate) async fn operations(app: &TestApp) -> Vec<Operation> {
     let document = app.call_as("", (Method::GET, "/openapi.json"), None).await.expect(200);
     assert_eq!(document["openapi"], "3.1.0");
     let mut found = Vec::new();
@@ -33,6 +128,7 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
                 takes_body: operation["requestBody"].is_object(),
                 open: operation["security"] == json!([{}]),
                 live: operation["responses"]["200"]["content"]["text/event-stream"].is_object(),
+                places: places(&document, path, operation),
             });
         }
     }
@@ -40,70 +136,9 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
     found
 }
 
-/// Real ids of the first tenant, by the thing that the path names before its parameter.
-async fn ids(app: &TestApp) -> Vec<(&'static str, String)> {
-    let made = connector(app, "Head office").await;
-    let kept =
-        profile(app, &made, json!({ "name": "all", "parameters": { "assets": "identities_with_posture" } })).await;
-    let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
-    let row = app.hub.store.connection(1, &text(&made)).await.unwrap().unwrap();
-    let row = ConnectorRow { id: row.id, tenant: 1, name: row.name };
-    let profile_row = app.hub.store.profile(1, &text(&kept)).await.unwrap().unwrap();
-    let order = Order { profile: Some(profile_row.id), job: None };
-    let report = Directory::new(app, 3).read(app, &row, order).await;
-    let job = app.post(&format!("/api/v1/profiles/{}/run", text(&kept)), json!({})).await.expect(202);
-    let clone = "/api/v1/transform-maps/default:active_directory:users/clone";
-    let map = app.post(clone, json!({ "name": "mine" })).await.expect(201);
-    let client = app.post("/api/v1/clients", json!({ "name": "c", "role": "viewer" })).await.expect(201);
-    let user = app.get("/api/v1/users").await.expect(200)["items"][0].clone();
-    let first = async |path: &str| app.get(path).await.expect(200)["items"][0]["id"].to_string();
-    vec![
-        ("connectors", text(&made)),
-        ("profiles", text(&kept)),
-        ("jobs", text(&job)),
-        ("transform-maps", text(&map)),
-        ("clients", text(&client)),
-        ("inventory/users", first("/api/v1/inventory/users").await),
-        ("inventory/groups", first("/api/v1/inventory/groups").await),
-        ("inventory/roles", first("/api/v1/inventory/roles").await),
-        ("users", text(&user)),
-        ("runs", report.run.id.to_string()),
-    ]
-}
-
-/// The path with an id in the place of its parameter; none where it takes none, or one that belongs to nobody.
-fn with_ids(path: &str, ids: &[(&str, String)]) -> Option<String> {
-    let open = path.find("/{")?;
-    let thing = ids.iter().find(|(thing, _)| path[..open].ends_with(&format!("/{thing}")))?;
-    Some(filled(path, &thing.1))
-}
-
-fn filled(path: &str, value: &str) -> String {
+pub(crate) fn filled(path: &str, value: &str) -> String {
     let (Some(open), Some(close)) = (path.find('{'), path.find('}')) else { return path.to_owned() };
     format!("{}{value}{}", &path[..open], &path[close + 1..])
-}
-
-/// A body that the operation takes, as far as its shape goes.
-fn body(path: &str, method: &Method) -> Option<Value> {
-    let text = "map: x";
-    Some(match (path, method.as_str()) {
-        ("/api/v1/connectors", _) => json!({ "name": "n", "type": "active_directory", "settings": {} }),
-        ("/api/v1/connectors/{id}", _) => json!({ "name": "n", "settings": {} }),
-        ("/api/v1/connectors/{id}/profiles" | "/api/v1/profiles/{id}", _) => json!({ "name": "n" }),
-        ("/api/v1/profiles/preview-schedule", _) => json!({ "schedule": {} }),
-        ("/api/v1/profiles/{id}/run", _) => json!({}),
-        ("/api/v1/transform-maps", _) => {
-            json!({ "name": "n", "type": "active_directory", "stream": "users", "text": text })
-        }
-        ("/api/v1/transform-maps/lint", _) => json!({ "type": "active_directory", "stream": "users", "text": text }),
-        ("/api/v1/transform-maps/preview", _) => json!({ "assetId": 1, "text": text }),
-        ("/api/v1/transform-maps/{id}/clone", _) => json!({ "name": "n" }),
-        ("/api/v1/transform-maps/{id}", _) => json!({ "text": text }),
-        ("/api/v1/users", _) => json!({ "username": "n", "password": "canary-password", "role": "viewer" }),
-        ("/api/v1/users/{id}", _) => json!({ "role": "manager" }),
-        ("/api/v1/clients", _) => json!({ "name": "n", "role": "viewer" }),
-        _ => return None,
-    })
 }
 
 async fn raw(app: &TestApp, operation: &Operation, path: &str, body: &str) -> Answer {
@@ -124,13 +159,12 @@ fn is_problem(answer: &Answer, what: &str) {
 #[tokio::test]
 async fn nobody_gets_in() {
     both(async |app| {
+        let full = Full::new(&app, app.first_tenant().await, "full", 80).await;
         for operation in operations(&app).await.iter().filter(|operation| !operation.open) {
-            let path = filled(&operation.path, "x");
+            let (path, body) = full.request(operation, None);
             let what = format!("{} {path}", operation.method);
             for (token, code) in [("", "not_signed_in"), ("x.y.z", "session_ended")] {
-                let answer = app
-                    .call_as(token, (operation.method.clone(), &path), body(&operation.path, &operation.method))
-                    .await;
+                let answer = app.call_as(token, (operation.method.clone(), &path), body.clone()).await;
                 assert_eq!(answer.said(), (401, code.to_owned()), "{what}");
             }
         }
@@ -139,70 +173,9 @@ async fn nobody_gets_in() {
 }
 
 #[tokio::test]
-async fn a_viewer_changes_nothing() {
-    both(async |app| {
-        let known = ids(&app).await;
-        let viewer = app.somebody(&app.first_tenant().await, "viewer", "viewer").await;
-        let harmless =
-            ["/api/v1/profiles/preview-schedule", "/api/v1/transform-maps/lint", "/api/v1/transform-maps/preview"];
-        for operation in operations(&app).await.iter().filter(|operation| !operation.open) {
-            if operation.method == Method::GET
-                || operation.path == "/api/v1/session"
-                || harmless.contains(&operation.path.as_str())
-            {
-                continue;
-            }
-            let path = with_ids(&operation.path, &known).unwrap_or_else(|| operation.path.clone());
-            let body = body(&operation.path, &operation.method);
-            let answer = app.call_as(&viewer, (operation.method.clone(), &path), body).await;
-            assert_eq!(answer.said(), (403, "forbidden".to_owned()), "{} {path}", operation.method);
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn another_tenant_finds_nothing() {
-    both(async |app| {
-        let known = ids(&app).await;
-        let other = app.other_tenant().await;
-        let token = app.somebody(&other, "manager", "manager").await;
-        let mut asked = 0;
-        for operation in operations(&app).await {
-            let Some(path) = with_ids(&operation.path, &known) else { continue };
-            let body = body(&operation.path, &operation.method);
-            let answer = app.call_as(&token, (operation.method.clone(), &path), body).await;
-            assert_eq!(answer.said(), (404, "not_found".to_owned()), "{} {path}", operation.method);
-            asked += 1;
-        }
-        assert!(asked > 25, "{asked}");
-        for list in [
-            "connectors",
-            "jobs",
-            "runs",
-            "clients",
-            "inventory/users",
-            "inventory/groups",
-            "inventory/roles",
-            "sources",
-            "dead-letters",
-        ] {
-            let page = app.call_as(&token, (Method::GET, &format!("/api/v1/{list}")), None).await.expect(200);
-            assert_eq!(page["items"], json!([]), "{list}");
-        }
-        let connector = &known[0].1;
-        for list in ["jobs", "runs", "dead-letters"] {
-            let path = format!("/api/v1/{list}?connector={connector}");
-            assert_eq!(app.call_as(&token, (Method::GET, &path), None).await.status, 404, "{list}");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn nonsense_is_a_problem_and_never_a_fault() {
     both(async |app| {
-        let known = ids(&app).await;
+        let full = Full::new(&app, app.first_tenant().await, "full", 80).await;
         let ids = [
             "x",
             "-1",
@@ -231,13 +204,12 @@ async fn nonsense_is_a_problem_and_never_a_fault() {
             if operation.path.contains('{') {
                 for id in ids {
                     let path = filled(&operation.path, &id.replace('😀', "%F0%9F%98%80"));
-                    let answer =
-                        app.call(operation.method.clone(), &path, body(&operation.path, &operation.method)).await;
+                    let answer = app.call(operation.method.clone(), &path, full.request(operation, None).1).await;
                     is_problem(&answer, &format!("{} {path}", operation.method));
                 }
             }
             if operation.takes_body {
-                let path = with_ids(&operation.path, &known).unwrap_or_else(|| operation.path.clone());
+                let path = full.request(operation, None).0;
                 for body in bodies.iter().copied().chain([deep().as_str()]) {
                     if body.is_empty() && operation.path.ends_with("/run")
                         || operation.method == Method::PATCH && body == "{}"
@@ -249,8 +221,7 @@ async fn nonsense_is_a_problem_and_never_a_fault() {
                 }
             }
             if operation.method == Method::GET && !operation.live {
-                let path =
-                    with_ids(&operation.path, &known).unwrap_or_else(|| filled(&operation.path, "active_directory"));
+                let path = full.request(operation, None).0;
                 for query in [
                     "cursor=%ff",
                     "limit=-1",
@@ -310,6 +281,8 @@ async fn the_document_is_whole() {
         GET /api/v1/data-models
         GET /api/v1/data-models/{name}
         GET /api/v1/dead-letters
+        GET /api/v1/dead-letters/{id}
+        GET /api/v1/held
         GET /api/v1/inventory/groups
         GET /api/v1/inventory/groups/{id}
         GET /api/v1/inventory/groups/{id}/history
@@ -341,9 +314,14 @@ async fn the_document_is_whole() {
         POST /api/v1/connectors
         POST /api/v1/connectors/{id}/profiles
         POST /api/v1/connectors/{id}/test
+        POST /api/v1/dead-letters/replay
+        POST /api/v1/dead-letters/{id}/replay
         POST /api/v1/jobs/{id}/cancel
+        POST /api/v1/me/password
         POST /api/v1/profiles/preview-schedule
+        POST /api/v1/profiles/{id}/refuse
         POST /api/v1/profiles/{id}/release
+        POST /api/v1/profiles/{id}/replay
         POST /api/v1/profiles/{id}/run
         POST /api/v1/transform-maps
         POST /api/v1/transform-maps/lint

@@ -1,19 +1,29 @@
 //! The binary against real servers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
+#[path = "../../../muster-web/tests/it/bodies.rs"]
+mod bodies;
 mod checks;
 mod command;
 mod directory;
 mod faults;
+mod full_disk;
 mod hub;
+mod hub_secrets;
 mod kills;
 mod lab;
 mod ldif;
 mod memory;
 mod moves;
 mod names;
+mod readers;
 mod samba;
 mod secrets;
 mod serving;
 mod simulated;
+mod spec;
+mod starting;
+#[path = "../../../muster-web/tests/it/tables.rs"]
+mod tables;
+mod tenants;
 mod usage;

@@ -4,23 +4,14 @@ use std::time::{Duration, Instant};
 
 use muster_lab::directory::{ChangeCounts, DirectoryOptions, Faults, RunningDirectory, Slow, start};
 use muster_store::{Location, Store};
-use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, Executor as _};
+use serde_json::json;
 
 use crate::command::Installation;
-use crate::hub::{Hub, Place, digest, until};
+use crate::hub::{Hub, Place, Schema, digest, until};
 use crate::lab::{Lab, TURN};
-use crate::simulated::settings;
+use crate::simulated::{authentication, settings};
 
-fn authentication(lab: &RunningDirectory) -> Json {
-    let banner = lab.banner();
-    json!({
-        "host": "127.0.0.1", "port": lab.ldap_address().port(), "protocol": "ldap",
-        "bindDn": banner["bindDn"], "password": banner["password"],
-    })
-}
-
-async fn lab(users: u64) -> RunningDirectory {
+pub(crate) async fn lab(users: u64) -> RunningDirectory {
     start(DirectoryOptions { users, staff: Some(users), seed: 11, ..DirectoryOptions::default() }).await.unwrap()
 }
 
@@ -114,6 +105,14 @@ async fn a_hub_killed_a_hundred_times_loses_no_run() {
             });
             assert_eq!(last["result"], "complete", "{last}");
         }
+        // A run that the schedule began just now would be open when the hub is asked to end.
+        let idle = json!({ "name": "all", "active": false }).to_string();
+        let (status, _, answer) = hub.ask(("PUT", &format!("/api/v1/profiles/{profile}")), &[], Some(&idle));
+        assert_eq!(status, 200, "{answer}");
+        until("the last scheduled run", || {
+            let jobs = hub.get("/api/v1/jobs?limit=10");
+            jobs["items"].as_array().unwrap().iter().all(|job| job["state"] == "ended")
+        });
         hub.signal("-TERM");
         hub.child.wait().unwrap();
         assert_eq!(reference.sync(&[]).0, 0);
@@ -150,17 +149,11 @@ async fn no_run_doubled(data: &std::path::Path, promised: usize) {
 /// Two hubs on one database: one is paused past its lease, the other takes over, and the first, awake, writes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_hub_writes_nothing_when_it_wakes() {
-    let Ok(url) = std::env::var("MUSTER_TEST_POSTGRES") else {
+    let Some(schema) = Schema::make("hub") else {
         eprintln!("SKIPPED: MUSTER_TEST_POSTGRES is not set, this test needs PostgreSQL");
         return;
     };
-    let schema = format!("hub_{}", std::process::id());
-    let command = async |sql: String| {
-        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
-    };
-    command(format!("CREATE SCHEMA {schema}")).await;
-    let database = format!("{url}?options=-c%20search_path%3D{schema}");
+    let database = schema.url.clone();
     let place = Place::Database(database.clone());
     let lab = lab(300).await;
     let slow = Slow { milliseconds: 2_000, ..Slow::default() };
@@ -188,7 +181,6 @@ async fn a_paused_hub_writes_nothing_when_it_wakes() {
         assert_eq!((before.1, after.1), (1, 2), "runs");
     });
     lab.stop().await;
-    command(format!("DROP SCHEMA {schema} CASCADE")).await;
 }
 
 /// The digest of a store, and how many runs it knows.

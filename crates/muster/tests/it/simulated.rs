@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use muster_lab::directory::{DirectoryOptions, Faults, RunningDirectory, start};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::command::{Installation, Outcome, muster};
 
@@ -48,4 +48,13 @@ pub(crate) fn only_users(mut faults: Faults) -> Faults {
 
 pub(crate) fn gone(lines: &[Json]) -> usize {
     lines.iter().filter(|line| line.get("gone").is_some()).count()
+}
+
+/// How a hub reaches it, as the REST interface takes it.
+pub(crate) fn authentication(lab: &RunningDirectory) -> Json {
+    let banner = lab.banner();
+    json!({
+        "host": "127.0.0.1", "port": lab.ldap_address().port(), "protocol": "ldap",
+        "bindDn": banner["bindDn"], "password": banner["password"],
+    })
 }

@@ -44,7 +44,7 @@ const SETTINGS: &[(&str, &str, i32, &[&str])] = &[
     ("host = \"127.0.0.1\"", "host = \"dc 1\"", 2, &["authentication.host", "characters that no host name has"]),
     ("host = \"127.0.0.1\"", "host = [\"a\"]", 2, &["authentication.host", "expected a string"]),
     ("port = 1", "port = 0", 2, &["authentication.port", "it is 0", "389 for LDAP"]),
-    ("port = 1", "port = 70000", 2, &["authentication.port", "70000", "636 for LDAPS"]),
+    ("port = 1", "port = 70000", 2, &["authentication.port", "expected u16", "636 for LDAPS"]),
     ("port = 1", "port = -1", 2, &["authentication.port", "636 for LDAPS"]),
     ("port = 1", "port = \"ldap\"", 2, &["authentication.port", "636 for LDAPS"]),
     ("bindDn = \"a@b\"\n", "", 2, &["authentication.bindDn", "it is missing", "user principal name"]),
@@ -60,7 +60,7 @@ const SETTINGS: &[(&str, &str, i32, &[&str])] = &[
         "protocol = \"ldap\"",
         "protocol = \"ldapss\"",
         2,
-        &["authentication.protocol", "ldapss", "ldap, ldaps or starttls"],
+        &["authentication.protocol", "expected one of `ldap`, `ldaps`, `starttls`", "ldap, ldaps or starttls"],
     ),
     (
         "protocol = \"ldap\"",
@@ -97,7 +97,7 @@ const SETTINGS: &[(&str, &str, i32, &[&str])] = &[
         "protocol = \"ldap\"",
         "protocol = \"ldap\"\n[profile]\nsearchScope = \"deep\"",
         2,
-        &["profile.searchScope", "deep", "base, one or subtree"],
+        &["profile.searchScope", "expected one of", "base, one or subtree"],
     ),
     (
         "protocol = \"ldap\"",

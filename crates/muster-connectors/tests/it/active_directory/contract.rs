@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_connectors::active_directory::{CONNECTOR, asked};
 use muster_connectors::kit::ldap::{Scope, Search, SearchControls};
-use muster_core::connector::{Connector, Mode, ScopeEnd, Verdict};
+use muster_core::connector::{Connector, Mode, ReadRequest, ScopeEnd, Verdict};
 use muster_core::value::guid_text;
 use serde_json::{Value, json};
 
@@ -134,6 +134,30 @@ fn the_scale_lab_is_read_whole_swept_and_never_in_parts() {
         }
     }
     same_keys(&sweep(&*connector), &state);
+}
+
+/// A run that another process goes on with, past the containers, gives the same members in the same words.
+#[test]
+fn members_are_the_same_on_a_connection_that_listed_no_container() {
+    let Some(lab) = Lab::scale() else { return };
+    let members = |streams: &[&str]| {
+        let connector = open(&lab.sections());
+        let plan = run(connector.plan()).unwrap();
+        let mut members = BTreeMap::new();
+        for scope in plan.scopes.iter().filter(|scope| streams.contains(&scope.stream.as_str())) {
+            let sink = Keeping::default();
+            let request = ReadRequest { scope, mode: Mode::Full, cursor: None };
+            run(connector.read(request, &sink)).unwrap();
+            for page in sink.into_batches().into_iter().flat_map(|batch| batch.links) {
+                let words = page.members.iter().map(|member| format!("{member:?}"));
+                members.entry(page.owner).or_insert_with(BTreeSet::new).extend(words);
+            }
+        }
+        members
+    };
+    let (whole, late) = (members(&STREAMS), members(&["groups"]));
+    assert!(whole.values().flatten().any(|member| member.starts_with("Place")), "members are known by their place");
+    assert_eq!(whole, late);
 }
 
 #[test]

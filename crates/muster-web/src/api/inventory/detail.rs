@@ -118,11 +118,14 @@ fn provenance(row: &AssetRow, map: &TransformMap) -> Map<String, Value> {
     known.map(|(target, provenance)| (target.to_owned(), json!(provenance))).collect()
 }
 
-/// The values of a record, decoded where that can be; else as text, else in base64.
 fn raw(model: &StreamModel, document: &DocumentRow) -> Option<Map<String, Value>> {
-    let content = document.raw.as_ref()?;
+    Some(record(model, &[document.raw.as_ref()?, &document.volatile]))
+}
+
+/// The values of a record, decoded where that can be; else as text, else in base64. Never a secret.
+pub(crate) fn record(model: &StreamModel, parts: &[&[u8]]) -> Map<String, Value> {
     let mut found: Map<String, Value> = Map::new();
-    for (id, bytes) in decode_values(content).into_iter().chain(decode_values(&document.volatile)) {
+    for (id, bytes) in parts.iter().flat_map(|part| decode_values(part)) {
         let Some(attribute) = model.by_id(id).filter(|attribute| attribute.kind != AttributeKind::Secret) else {
             continue;
         };
@@ -136,7 +139,7 @@ fn raw(model: &StreamModel, document: &DocumentRow) -> Option<Map<String, Value>
             values.push(shown);
         }
     }
-    Some(found)
+    found
 }
 
 /// The name of an asset's place, composed of its containers' names.

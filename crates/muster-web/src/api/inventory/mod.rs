@@ -1,4 +1,4 @@
-//! The inventory: users and groups, the roles derived from them, sources, dead letters.
+//! The inventory: users and groups, the roles derived from them, sources.
 //!
 //! Users and groups are two lists of one kind: a handler each, one function behind both.
 
@@ -8,6 +8,8 @@ mod list;
 pub(crate) mod members;
 pub(crate) mod roles;
 mod sources;
+
+pub(crate) use detail::record;
 
 use std::sync::Arc;
 

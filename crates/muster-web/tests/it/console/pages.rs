@@ -11,13 +11,16 @@ use super::source::{Object, user};
 use super::world::{World, people};
 use crate::app::both;
 
-const OPEN: [&str; 7] = [
+const OPEN: [&str; 10] = [
     "/console/users",
     "/console/groups",
     "/console/roles",
     "/console/sources",
     "/console/connectors",
     "/console/runs",
+    "/console/dead-letters",
+    "/console/held",
+    "/console/account",
     "/console/schedule",
 ];
 const MANAGED: [&str; 5] = [
@@ -35,7 +38,7 @@ async fn empty_pages_are_there_for_whom_they_are() {
         assert_eq!(place(&manager.get("/").await), "/console/sources");
         for page in OPEN {
             manager.page(page).await;
-            assert!(!viewer.page(page).await.contains("/console/accounts"), "{page}");
+            assert!(!viewer.page(page).await.contains("\"/console/accounts\""), "{page}");
         }
         for page in MANAGED {
             manager.page(page).await;
@@ -67,6 +70,7 @@ async fn filled_pages_are_there_and_changes_are_the_managers() {
             format!("/console/profiles/{profile}/edit"),
             format!("/console/profiles/{profile}/delete"),
             format!("/console/profiles/{profile}/release"),
+            format!("/console/profiles/{profile}/refuse"),
         ];
         let changes = [
             format!("/console/connectors/{connector}/test"),
@@ -179,6 +183,20 @@ async fn run_page_names_gaps_and_what_is_held() {
         let page = browser.page(&profile).await;
         assert!(words(&page).contains("Held: 80 users"), "{}", words(&page));
         assert!(words(&page).contains("To keep them, do nothing"));
+        let set = words(&browser.page("/console/held").await);
+        assert!(
+            set.contains("Head office users DC=example 80 just now 80 users are missing, more than the guard"),
+            "{set}"
+        );
+        assert!(set.contains("Person 0 Person 1 Person 2 Person 3 Person 4 Release Refuse"), "{set}");
+        let viewer = Browser::viewer(&app).await;
+        assert!(!viewer.page("/console/held").await.contains("/release\""));
+        assert_eq!(viewer.submit(&format!("{profile}/refuse"), &[]).await.status, 403);
+        for page in ["/console/sources".to_owned(), format!("/console/connectors/{}", world.connection.uuid)] {
+            assert!(browser.page(&page).await.contains("<a class=\"badge warn\" href=\"/console/held\">"), "{page}");
+        }
+        let asked = browser.page(&format!("{profile}/refuse")).await;
+        assert!(words(&asked).contains("80 users") && words(&asked).contains("Keep what is held?"));
         let asked = browser.page(&format!("{profile}/release")).await;
         assert!(words(&asked).contains("80 users"));
         let job = browser.submit(&format!("{profile}/release"), &[]).await;
@@ -201,7 +219,7 @@ async fn live_page_asks_again_until_the_end_and_shows_steps() {
         assert!(page.contains(&format!("hx-get=\"{path}\" hx-trigger=\"every 1s\"")));
         assert!(words(&page).contains("Waiting for a worker."));
         let now = app.hub.now();
-        let (job, claim) = app.hub.store.claim_job("test", now, now.plus(60_000_000)).await.unwrap().unwrap();
+        let (job, claim) = app.hub.store.claim_job("test", now, 60_000_000).await.unwrap().unwrap();
         let step = |name: &str, outcome: &str, remedy: Option<&str>| NewEvent {
             at: now,
             level: "info",

@@ -105,8 +105,18 @@ impl World {
     /// Makes a run as a worker does; gives its result.
     pub(crate) async fn run(&self, app: &TestApp, mode: Mode) -> RunResult {
         self.ask(app, mode).await;
+        self.work(app, mode).await
+    }
+
+    /// Maps again what is kept, as a worker does.
+    pub(crate) async fn replay(&self, app: &TestApp) -> RunResult {
+        app.post(&format!("/api/v1/profiles/{}/replay", self.profile.uuid), json!({})).await.expect(202);
+        self.work(app, Mode::Replay).await
+    }
+
+    async fn work(&self, app: &TestApp, mode: Mode) -> RunResult {
         let now = app.hub.now();
-        let (job, claim) = app.hub.store.claim_job("test", now, now.plus(60_000_000)).await.unwrap().unwrap();
+        let (job, claim) = app.hub.store.claim_job("test", now, 60_000_000).await.unwrap().unwrap();
         let offer = app.hub.offer("active_directory").unwrap();
         let mut maps = BTreeMap::new();
         for stream in &offer.model.streams {
@@ -119,7 +129,11 @@ impl World {
         let subject = Subject { row: &row, connector: &self.paper, maps: &maps, order };
         let cancel = Arc::new(AtomicBool::new(false));
         let options = Options { mode, release: false, cancel, progress: Arc::new(Silent) };
-        let report = muster_engine::run(&app.hub.store, subject, app.clock.as_ref(), options).await.unwrap();
+        let (store, clock) = (&app.hub.store, app.clock.as_ref());
+        let report = match mode {
+            Mode::Replay => muster_engine::replay(store, subject, clock, (options, None)).await.unwrap(),
+            _ => muster_engine::run(store, subject, clock, options).await.unwrap(),
+        };
         let end = JobEnd { result: report.result.word(), message: None, now: app.hub.now() };
         app.hub.store.end_job(&claim, end).await.unwrap();
         report.result

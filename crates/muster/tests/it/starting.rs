@@ -1,0 +1,92 @@
+//! A hub that cannot start says what is wrong, and what to do, soon.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use crate::command::muster;
+
+/// What `serve` with these arguments says; it ends with that code.
+fn refused(arguments: &[&str], code: i32) -> String {
+    let begun = Instant::now();
+    let outcome = muster(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+    let took = begun.elapsed();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{arguments:?}: {}", outcome.stderr);
+    assert!(took < Duration::from_secs(15), "{arguments:?}: {took:?} (5 s on a quiet machine)");
+    outcome.stderr
+}
+
+fn says(said: &str, parts: &[&str]) {
+    assert!(said.starts_with("error: "), "{said}");
+    let mut rest = said;
+    for part in parts {
+        let at = rest.find(part).unwrap_or_else(|| panic!("`{part}` is missing, or out of order: {said}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_said() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = tempfile::tempdir().unwrap();
+    let outcome = muster(&["serve", "--listen", &address, "--data", data.path().to_str().unwrap()]);
+    assert_eq!(outcome.code, 1);
+    let parts =
+        [&format!("listening at `{address}`"), "\ncaused by: ", "in use", "\n\nhint: ", "another program listens"];
+    says(&outcome.stderr, &parts);
+}
+
+#[test]
+fn a_database_that_is_away_or_silent_is_said_soon() {
+    let opening = "opening the store at `the PostgreSQL database`";
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = refused(&["--database", &format!("postgres://u:canary@{away}/d")], 1);
+    says(&said, &[opening, "\ncaused by: ", "refused", "\n\nhint: ", "whether the database runs"]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:canary@{}/d", silent.local_addr().unwrap());
+    let silent = refused(&["--database", &url], 1);
+    says(&silent, &[opening, "\ncaused by: ", "did not answer within 5 seconds", "\n\nhint: "]);
+    let no_url = refused(&["--database", "canary"], 1);
+    says(&no_url, &[opening, "\ncaused by: ", "\n\nhint: ", "postgres://user:password@host"]);
+    for said in [said, silent, no_url] {
+        assert!(!said.contains("canary"), "{said}");
+    }
+}
+
+#[test]
+fn a_wrong_password_of_the_database_is_said() {
+    let Ok(url) = std::env::var("MUSTER_TEST_POSTGRES") else {
+        eprintln!("SKIPPED: MUSTER_TEST_POSTGRES is not set, this test needs PostgreSQL");
+        return;
+    };
+    let (before, host) = url.rsplit_once('@').unwrap();
+    let (user, _) = before.rsplit_once(':').unwrap();
+    let said = refused(&["--database", &format!("{user}:canary@{host}")], 1);
+    says(&said, &["opening the store", "\ncaused by: ", "password", "\n\nhint: ", "user and the password"]);
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[test]
+fn a_log_filter_that_says_nothing_is_refused() {
+    for filter in ["loud", "info,loud", "muster_engine=loud", "[broken"] {
+        let said = refused(&["--data", "/nowhere", "--log", filter], 2);
+        says(
+            &said,
+            &[&format!("reading the log filter `{filter}`"), "\ncaused by: ", "\n\nhint: ", "muster_engine=debug"],
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_said() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("hub");
+    let said = refused(&["--data", below.to_str().unwrap()], 1);
+    says(&said, &[&format!("making `{}`", below.display()), "\ncaused by: ", "\n\nhint: ", "may make and write to"]);
+    let held = scratch.path().join("held");
+    std::fs::create_dir_all(held.join("lock")).unwrap();
+    let said = refused(&["--data", held.to_str().unwrap()], 1);
+    says(&said, &["opening `", "lock`", "\ncaused by: ", "\n\nhint: ", "may make and write to"]);
+}
