@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::connector::Blob;
+
 pub mod schema;
 
 /// What an asset is.
@@ -123,6 +125,27 @@ impl Asset {
     }
 }
 
+/// The part of an API's document that names its definition, as `masifLocation` does in the source documents.
+const DEFINITION: (&str, &str) = ("apiAssetClass", "masifLocation");
+
+/// The name of the blob that holds an API's definition.
+pub fn definition(detail: &serde_json::Map<String, serde_json::Value>) -> Option<&str> {
+    let name = detail.get(DEFINITION.0)?.get(DEFINITION.1)?.as_str()?;
+    Blob::is_name(name).then_some(name)
+}
+
+/// Says where an API's definition is shown, in place of its blob's name; nothing where it is shown nowhere.
+pub fn show_definition(detail: &mut serde_json::Map<String, serde_json::Value>, place: Option<String>) {
+    if definition(detail).is_none() {
+        return;
+    }
+    let Some(class) = detail.get_mut(DEFINITION.0).and_then(serde_json::Value::as_object_mut) else { return };
+    match place {
+        Some(place) => class.insert(DEFINITION.1.to_owned(), place.into()),
+        None => class.remove(DEFINITION.1),
+    };
+}
+
 /// Composes the document of an asset from its parts.
 pub fn document(
     external_id: Option<&str>,
@@ -136,4 +159,31 @@ pub fn document(
         }
     }
     serde_json::json!({ "assetHeader": header, "assetDetail": detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_shown_where_it_lies_and_only_a_blobs_name_is_one() {
+        let name = format!("{}.json", "0a".repeat(32));
+        let detail = |location: &str| {
+            let detail = serde_json::json!({ "apiAssetClass": { "masifLocation": location } });
+            detail.as_object().cloned().unwrap()
+        };
+        let mut kept = detail(&name);
+        assert_eq!(definition(&kept), Some(name.as_str()));
+        show_definition(&mut kept, Some("definitions/x".to_owned()));
+        assert_eq!(kept, detail("definitions/x"));
+        let mut nowhere = detail(&name);
+        show_definition(&mut nowhere, None);
+        assert_eq!(serde_json::Value::Object(nowhere), serde_json::json!({ "apiAssetClass": {} }));
+        for other in ["", "/etc/passwd", "../0a.json", &format!("{name}/x"), &name.to_uppercase()] {
+            let mut other = detail(other);
+            let before = other.clone();
+            show_definition(&mut other, None);
+            assert_eq!((definition(&other), &other), (None, &before));
+        }
+    }
 }

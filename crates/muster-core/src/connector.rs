@@ -134,6 +134,25 @@ pub struct Reject {
     pub raw: Vec<u8>,
 }
 
+/// A document beside a record: an API's definition. Records name it, see [`Blob::name`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// SHA-256 of the bytes, in hexadecimal, and what the document is: `<sha256>.json`. Equal names, equal bytes.
+    pub name: Arc<str>,
+    /// The document as it came.
+    pub bytes: Vec<u8>,
+}
+
+impl Blob {
+    /// Whether a text can be a blob's name, and so no path that leads elsewhere.
+    pub fn is_name(text: &str) -> bool {
+        text.split_once('.').is_some_and(|(hash, kind)| {
+            let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            hash.len() == 64 && hash.bytes().all(hexadecimal) && kind.bytes().all(|byte| byte.is_ascii_lowercase())
+        })
+    }
+}
+
 /// A bounded part of a scope.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -151,6 +170,8 @@ pub struct Batch {
     pub tombstones: Vec<String>,
     /// Records that could not be read.
     pub rejects: Vec<Reject>,
+    /// Documents that the records name.
+    pub blobs: Vec<Blob>,
 }
 
 impl Batch {
@@ -164,6 +185,7 @@ impl Batch {
             links: Vec::new(),
             tombstones: Vec::new(),
             rejects: Vec::new(),
+            blobs: Vec::new(),
         }
     }
 

@@ -23,6 +23,8 @@ pub trait Progress: Send + Sync {
     fn scope(&self, stream: &str, scope: &str, received: u64, ended: bool);
     /// A phase began, in words.
     fn phase(&self, words: &str);
+    /// What an operator should know before anything is read.
+    fn note(&self, _words: &str) {}
 }
 
 /// How to run.
@@ -260,6 +262,7 @@ async fn plan(context: &mut Context<'_>) -> Result<(), EngineError> {
     let mode = context.run.mode;
     let lines: Vec<LedgerLine> = plan.scopes.iter().map(|scope| pending(&scope.stream, &scope.name, mode)).collect();
     context.run.machine = Machine::planned(lines.len(), streams);
+    plan.notes.iter().for_each(|note| context.options.progress.note(note));
     context.run.origin = plan.origin;
     context.run.notes = plan.notes;
     Ok(context.store.plan_run(context.row, context.claim, &context.run, &lines).await?)

@@ -1,5 +1,6 @@
 //! What happens to a batch: hash → prefilter → decode → map → reconcile → write.
 
+mod definitions;
 mod moved;
 mod parked;
 mod turns;
@@ -132,6 +133,7 @@ impl Intake {
         let priors =
             settings.store.prefilter(&settings.connector, &model.name, (scope, settings.map_id), &asked).await?;
         let mut write = self.next_write();
+        write.blobs = batch.blobs;
         let keys: Vec<String> = batch.rejects.iter().filter_map(|reject| reject.key.clone()).collect();
         let known = settings.store.ids_of_keys(&settings.connector, &model.name, &keys).await?;
         let known: HashMap<String, i64> = known.into_iter().collect();
@@ -159,6 +161,7 @@ impl Intake {
         if settings.retried {
             write.touches.clear();
         }
+        self.compare_definitions(&mut write).await?;
         Ok(write)
     }
 
@@ -366,7 +369,7 @@ impl Intake {
             _ if document.map != self.settings.map_id => Cause::Map,
             _ => Cause::Source,
         };
-        work.write.changes.push(ChangeWrite { asset: id, cause, before: difference });
+        work.write.changes.push(ChangeWrite { asset: id, cause, before: difference, definition: None });
         work.write.changed.push(id);
         let place =
             Place { id, created: false, scope, bits, first_seen: document.first_seen, changed_at: self.settings.as_of };

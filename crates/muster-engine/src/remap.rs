@@ -84,7 +84,7 @@ async fn due(
                 write.changed.push(document.id);
             }
             let changed_at = if difference.is_empty() { None } else { Some(as_of) };
-            write.changes.push(ChangeWrite { asset: document.id, cause, before: difference });
+            write.changes.push(ChangeWrite { asset: document.id, cause, before: difference, definition: None });
             let text = |id: Option<muster_core::model::AttributeId>| {
                 id.and_then(|id| view.values(id).next()).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
             };

@@ -66,6 +66,8 @@ pub struct ChangeRecord {
     pub cause: String,
     /// Path → the value before.
     pub before: serde_json::Value,
+    /// What changed in an API's definition, where it changed: a list.
+    pub definition: Option<serde_json::Value>,
 }
 
 /// A record that was rejected.
@@ -229,14 +231,20 @@ impl Store {
     /// The history of an asset, newest first.
     pub async fn history(&self, tenant: i64, asset: i64) -> Result<Vec<ChangeRecord>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = "SELECT h.at, h.cause, h.before FROM change h JOIN asset a ON a.id = h.asset \
+        let sql = "SELECT h.at, h.cause, h.before, h.definition FROM change h JOIN asset a ON a.id = h.asset \
                    WHERE h.asset = $1 AND a.tenant = $2 ORDER BY h.id DESC LIMIT 1000";
         let rows = reader.conn().fetch("reading history", sql, vec![asset.into(), tenant.into()]).await?;
         rows.iter()
             .map(|row| {
-                let before =
-                    serde_json::from_str(&row.text(2)?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                Ok(ChangeRecord { at: Instant(row.int(0)?), cause: row.text(1)?, before })
+                let read =
+                    |text: &str| serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()));
+                let definition = row.maybe_text(3)?.as_deref().map(read).transpose()?;
+                Ok(ChangeRecord {
+                    at: Instant(row.int(0)?),
+                    cause: row.text(1)?,
+                    before: read(&row.text(2)?)?,
+                    definition,
+                })
             })
             .collect()
     }

@@ -11,6 +11,7 @@
 //! *To extend*: a twin migration in `migrations/{sqlite,postgres}`, a row struct, a statement per batch.
 
 mod assets;
+mod blobs;
 mod claims;
 mod connectors;
 pub mod dialect;

@@ -284,7 +284,7 @@ fn note(differences: Vec<Difference>, new: &BTreeSet<i64>, batch: &mut BatchWrit
             entry.insert("removed".to_owned(), side(&mut removed.iter().map(|(_, text)| text.as_str()), removed.len()));
         }
         let before = serde_json::Map::from_iter([(format!("links.{kind}"), serde_json::Value::Object(entry))]);
-        batch.changes.push(ChangeWrite { asset: owner, cause: Cause::Source, before });
+        batch.changes.push(ChangeWrite { asset: owner, cause: Cause::Source, before, definition: None });
         batch.changed.push(owner);
     }
 }

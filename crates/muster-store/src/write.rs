@@ -34,6 +34,8 @@ impl Store {
     pub fn pack(&self, mut batch: BatchWrite) -> Result<PackedBatch, StoreError> {
         let dialect = self.dialect();
         let mut commands = Vec::new();
+        commands.extend(crate::blobs::pack(dialect, (batch.connector.tenant, &batch.blobs))?);
+        batch.blobs.clear();
         commands.extend(pack_assets(dialect, &batch));
         commands.extend(pack_documents(dialect, &batch)?);
         commands.extend(pack_search(dialect, &batch));
@@ -263,17 +265,22 @@ async fn write_changes(conn: &mut Conn<'_>, run: i64, batch: &BatchWrite) -> Res
         ("asset", ColumnKind::Int),
         ("cause", ColumnKind::Text),
         ("before", ColumnKind::Text),
+        ("definition", ColumnKind::Text),
     ];
     let mut bulk = Bulk::new(conn.dialect(), &columns, changes.len());
     for change in changes {
         let before = crate::runs::json(&change.before)?;
-        bulk.push(&[Cell::Int(id), Cell::Int(change.asset), Cell::Text(change.cause.word()), Cell::Text(&before)]);
+        let definition = change.definition.as_ref().map(crate::runs::json).transpose()?;
+        let cause = Cell::Text(change.cause.word());
+        let definition = definition.as_deref().into();
+        bulk.push(&[Cell::Int(id), Cell::Int(change.asset), cause, Cell::Text(&before), definition]);
         id += 1;
     }
     let (source, params) = bulk.source(conn.dialect(), "b", 3);
     let cast = conn.dialect().cast_int();
     let sql = format!(
-        "INSERT INTO change (id, asset, run, at, cause, before) SELECT b.id, b.asset, $1{cast}, $2{cast}, b.cause, b.before FROM {source}"
+        "INSERT INTO change (id, asset, run, at, cause, before, definition) \
+         SELECT b.id, b.asset, $1{cast}, $2{cast}, b.cause, b.before, b.definition FROM {source}"
     );
     let mut all = vec![run.into(), batch.as_of.0.into()];
     all.extend(params);

@@ -5,11 +5,15 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use muster_core::asset::{self, Class};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_store::{AssetText, Store};
 use serde::Serialize;
 
 use crate::failure::Failure;
+
+/// The folder of definitions beside an output file.
+const DEFINITIONS: &str = "definitions";
 
 /// Where assets go: a file that appears whole at the end, a device or pipe as it is, or stdout.
 pub(crate) enum Sink {
@@ -52,6 +56,29 @@ impl Sink {
         writer.write_all(b"\n")
     }
 
+    /// Where the documents that assets name are written: `definitions` beside a file; nowhere beside all else.
+    fn definitions(&self) -> Option<PathBuf> {
+        let Self::File { target, .. } = self else { return None };
+        Some(target.with_file_name(DEFINITIONS))
+    }
+
+    /// Writes a document that assets name, unless it is there: its name is made of its content.
+    pub(crate) fn blob(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let Some(directory) = self.definitions() else { return Ok(()) };
+        let (target, temporary) = (directory.join(name), directory.join(format!("{name}.part")));
+        if target.exists() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(&temporary, bytes)?;
+        std::fs::rename(temporary, target)
+    }
+
+    /// Where a document is shown that this output holds.
+    pub(crate) fn place(&self, name: &str) -> Option<String> {
+        self.definitions().map(|_| format!("{DEFINITIONS}/{name}"))
+    }
+
     /// Makes the file appear under its name.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         self.writer().flush().context("writing the output")?;
@@ -81,10 +108,31 @@ pub(crate) async fn write_assets(
         let chunk: Vec<i64> = ids.by_ref().take(1000).collect();
         let mut rows = store.asset_texts(tenant, &chunk).await?;
         rows.sort_by_key(|row| row.id);
+        for row in rows.iter_mut().filter(|row| row.class == Class::Api.word()) {
+            write_definition(store, tenant, row, sink).await?;
+        }
         for row in rows.iter().filter(|row| row.class != "container") {
             sink.line(&line_of(row)).context("writing the output").map_err(Failure::failed)?;
         }
     }
+    Ok(())
+}
+
+/// Writes an API's definition beside the output, and says in its line where.
+async fn write_definition(store: &Store, tenant: i64, row: &mut AssetText, sink: &Sink) -> Result<(), Failure> {
+    let told = "writing a definition";
+    let mut detail: serde_json::Map<_, _> =
+        serde_json::from_str(row.detail.get()).context(told).map_err(Failure::failed)?;
+    let Some(name) = asset::definition(&detail).map(str::to_owned) else { return Ok(()) };
+    let place = match store.blob(tenant, &name).await? {
+        Some(bytes) => {
+            sink.blob(&name, &bytes).context(told).map_err(Failure::failed)?;
+            sink.place(&name)
+        }
+        None => None,
+    };
+    asset::show_definition(&mut detail, place);
+    row.detail = serde_json::value::to_raw_value(&detail).context(told).map_err(Failure::failed)?;
     Ok(())
 }
 

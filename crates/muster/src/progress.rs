@@ -43,6 +43,10 @@ impl Progress for Bar {
     fn phase(&self, words: &str) {
         self.0.set_message(words.to_owned());
     }
+
+    fn note(&self, words: &str) {
+        self.0.println(words);
+    }
 }
 
 impl Drop for Bar {
@@ -65,4 +69,8 @@ impl Progress for Lines {
     }
 
     fn phase(&self, _: &str) {}
+
+    fn note(&self, words: &str) {
+        eprintln!("{words}");
+    }
 }

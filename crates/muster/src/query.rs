@@ -48,6 +48,15 @@ pub(crate) async fn run(arguments: &QueryArguments, json: bool) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+/// An entry of a history; what changed in a definition stands in it where one changed.
+fn entry(change: &muster_store::ChangeRecord) -> serde_json::Value {
+    let mut entry = json!({ "at": change.at.to_rfc3339(), "cause": change.cause, "before": change.before });
+    if let Some(definition) = &change.definition {
+        entry["definition"] = definition.clone();
+    }
+    entry
+}
+
 fn class_of(word: &str) -> Result<Class, Failure> {
     let listed: Vec<_> = tokens::listed_classes().map(|class| format!("`{}`", class.word())).collect();
     Class::from_word(word).ok_or_else(|| {
@@ -61,6 +70,7 @@ fn columns(class: Class) -> &'static [&'static str] {
     match class {
         Class::User => &["name", "accountName", "email", "status", "lastSuccessfulLoginAt", "department"],
         Class::Group => &["name", "accountName", "type", "visibility", "description"],
+        Class::Api => &["name", "service", "apiVersion", "endpointCount", "definitionState", "scanReady", "url"],
         _ => &["name"],
     }
 }
@@ -150,7 +160,6 @@ impl Asking<'_> {
             }
             if self.arguments.history {
                 let history = self.store.history(FIRST_TENANT, row.id).await?;
-                let entry = |change: &muster_store::ChangeRecord| json!({ "at": change.at.to_rfc3339(), "cause": change.cause, "before": change.before });
                 document["history"] = history.iter().map(entry).collect();
             }
             if self.arguments.memberships {

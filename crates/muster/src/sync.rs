@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use muster_core::asset::Class;
+use muster_core::asset::{self, Class};
 use muster_core::clock::{Clock, SystemClock};
-use muster_core::connector::{Mode, Step, StepOutcome, StepSink};
+use muster_core::connector::{Blob, Mode, Step, StepOutcome, StepSink};
 use muster_core::ledger::{Evidence, LedgerLine};
 use muster_core::run::RunResult;
+use muster_engine::print::Output;
 use muster_engine::{Options, Report, Subject};
 use muster_store::{ConnectorRow, NewConnector, Order, Store};
 
@@ -59,18 +60,35 @@ async fn check(file: &ConnectorFile, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if passed { COMPLETE } else { FAILED }))
 }
 
-/// Without a store: everything is read, mapped and written.
-async fn print(file: &ConnectorFile, arguments: &SyncArguments, json: bool) -> Result<ExitCode, Failure> {
-    let sink = Mutex::new(Sink::open(arguments.out.as_deref()).map_err(Failure::usage)?);
-    let on_asset = |class, asset: &serde_json::Value| {
+/// Writes what is read as it comes.
+struct Lines(Mutex<Sink>);
+
+impl Output for Lines {
+    fn asset(&self, class: Class, document: &serde_json::Value) -> std::io::Result<()> {
         if class == Class::Container {
             return Ok(());
         }
-        let line = serde_json::json!({ "class": class, "asset": asset });
-        sink.lock().unwrap_or_else(PoisonError::into_inner).line(&line)
-    };
-    let ledger = muster_engine::print::run(file.connector.as_ref(), &file.maps, SystemClock.now(), &on_asset).await;
-    let sink = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut document = document.clone();
+        if let Some(detail) = document["assetDetail"].as_object_mut()
+            && let Some(name) = asset::definition(detail)
+        {
+            let place = sink.place(name);
+            asset::show_definition(detail, place);
+        }
+        sink.line(&serde_json::json!({ "class": class, "asset": document }))
+    }
+
+    fn blob(&self, blob: &Blob) -> std::io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).blob(&blob.name, &blob.bytes)
+    }
+}
+
+/// Without a store: everything is read, mapped and written.
+async fn print(file: &ConnectorFile, arguments: &SyncArguments, json: bool) -> Result<ExitCode, Failure> {
+    let lines = Lines(Mutex::new(Sink::open(arguments.out.as_deref()).map_err(Failure::usage)?));
+    let ledger = muster_engine::print::run(file.connector.as_ref(), &file.maps, SystemClock.now(), &lines).await;
+    let sink = lines.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let ledger = match ledger {
         Ok(ledger) => ledger,
         Err(error) => {
@@ -191,8 +209,9 @@ fn tell(told: &Told<'_>, json: bool) {
         eprintln!("{document}");
         return;
     }
-    told.notes.iter().for_each(|note| eprintln!("{note}"));
+    // A new run's were told before it read anything.
     if told.resumed {
+        told.notes.iter().for_each(|note| eprintln!("{note}"));
         eprintln!("went on with an interrupted run");
     }
     output::print_ledger(told.ledger);

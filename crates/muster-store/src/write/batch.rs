@@ -2,6 +2,7 @@
 
 use muster_core::asset::Class;
 use muster_core::clock::Instant;
+use muster_core::connector::Blob;
 use muster_core::link::LinkPage;
 use muster_core::reconcile::Cause;
 use muster_core::record::RecordHash;
@@ -73,6 +74,8 @@ pub struct ChangeWrite {
     pub cause: Cause,
     /// Path → the value before.
     pub before: serde_json::Map<String, serde_json::Value>,
+    /// What changed in an API's definition, where it changed: a list.
+    pub definition: Option<serde_json::Value>,
 }
 
 /// A record that was rejected.
@@ -114,6 +117,8 @@ pub struct BatchWrite {
     pub as_of: Instant,
     /// The server the records came from.
     pub origin: Option<String>,
+    /// Documents that the assets name; what is kept already stays as it is.
+    pub blobs: Vec<Blob>,
     /// New and changed assets.
     pub assets: Vec<AssetWrite>,
     /// Refreshed assets.
@@ -155,6 +160,7 @@ impl BatchWrite {
             class,
             as_of,
             origin: None,
+            blobs: Vec::new(),
             assets: Vec::new(),
             refreshes: Vec::new(),
             touches: Vec::new(),

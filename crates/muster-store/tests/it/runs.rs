@@ -7,7 +7,7 @@ use muster_store::{ConnectorRow, NewConnector, Order, RunClose, RunRow, Store, S
 
 use crate::both::both;
 
-async fn connector(store: &Store) -> ConnectorRow {
+pub(crate) async fn connector(store: &Store) -> ConnectorRow {
     let new = NewConnector { name: "lab", type_name: "t", source_name: "T", uuid: "c-1" };
     store.ensure_connector(new, Instant(1)).await.unwrap()
 }

@@ -165,6 +165,10 @@ struct Change {
     cause: String,
     /// Path → the value before.
     before: Value,
+    /// What changed in an API's definition, where it changed: of which operation, which side, before and after, and whether
+    /// callers may fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<Value>,
 }
 
 /// A user's history, newest first; 1,000 entries at most.
@@ -198,6 +202,11 @@ async fn group_history(
 async fn history((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result<Json<Paged<Change>>, Problem> {
     let row = find(hub, who.tenant, class, id).await?;
     let changes = hub.store.history(who.tenant, row.id).await?.into_iter();
-    let items = changes.map(|change| Change { at: change.at.to_rfc3339(), cause: change.cause, before: change.before });
+    let items = changes.map(|change| Change {
+        at: change.at.to_rfc3339(),
+        cause: change.cause,
+        before: change.before,
+        definition: change.definition,
+    });
     Ok(Json(Paged { items: items.collect(), next_cursor: None }))
 }

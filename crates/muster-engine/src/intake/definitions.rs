@@ -1,0 +1,51 @@
+//! What changed in the definitions of APIs: told in their history, beside the fields that changed.
+
+use std::borrow::Cow;
+
+use muster_core::asset;
+use muster_core::connector::Blob;
+use muster_definition::{Limits, read};
+use muster_store::{BatchWrite, StoreError};
+use serde_json::{Value, json};
+
+use super::Intake;
+
+/// Where history says which document held a definition before.
+const BEFORE: &str = "assetDetail.apiAssetClass.masifLocation";
+/// The most changes that are told of one definition.
+const CHANGES: usize = 1000;
+
+impl Intake {
+    /// Compares each definition of the batch with the one before it. One that cannot be read tells nothing.
+    pub(super) async fn compare_definitions(&self, write: &mut BatchWrite) -> Result<(), StoreError> {
+        let BatchWrite { changes, assets, blobs, .. } = write;
+        for change in changes {
+            let before = change.before.get(BEFORE).and_then(Value::as_str).filter(|name| Blob::is_name(name));
+            let after = assets.iter().find(|asset| asset.id == change.asset);
+            let (Some(before), Some(after)) = (before, after.and_then(|asset| asset::definition(&asset.detail))) else {
+                continue;
+            };
+            let (before, after) = (self.document(before, blobs).await?, self.document(after, blobs).await?);
+            if let (Some(before), Some(after)) = (before, after) {
+                change.definition = difference(&before, &after);
+            }
+        }
+        Ok(())
+    }
+
+    /// A document that came with this batch or before it.
+    async fn document<'b>(&self, name: &str, blobs: &'b [Blob]) -> Result<Option<Cow<'b, [u8]>>, StoreError> {
+        if let Some(blob) = blobs.iter().find(|blob| &*blob.name == name) {
+            return Ok(Some(Cow::Borrowed(&blob.bytes)));
+        }
+        let kept = self.settings.store.blob(self.settings.connector.tenant, name).await?;
+        Ok(kept.map(Cow::Owned))
+    }
+}
+
+fn difference(before: &[u8], after: &[u8]) -> Option<Value> {
+    let limits = Limits::default();
+    let mut changes = muster_definition::difference(&read(before, &limits).ok()?, &read(after, &limits).ok()?);
+    changes.truncate(CHANGES);
+    Some(json!(changes))
+}
