@@ -29,6 +29,10 @@ const GENERATORS: &[Generator] = &[
         output: "docs/reference/connectors/active_directory.md",
         arguments: &["reference", "connectors/active_directory"],
     },
+    Generator {
+        output: "docs/reference/connectors/azure_api_management.md",
+        arguments: &["reference", "connectors/azure_api_management"],
+    },
 ];
 
 pub(crate) fn run(shell: &Shell, mode: Mode) -> Result<()> {

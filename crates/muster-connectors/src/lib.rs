@@ -15,13 +15,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
 
 pub mod active_directory;
-mod azure_api_management;
+pub mod azure_api_management;
 pub mod kit;
 #[cfg(test)]
 mod testkit;
 
 /// All connector types.
-pub static REGISTRY: &[&ConnectorType] = &[&active_directory::CONNECTOR];
+pub static REGISTRY: &[&ConnectorType] = &[&active_directory::CONNECTOR, &azure_api_management::CONNECTOR];
 
 /// A kind of source.
 #[derive(Debug)]

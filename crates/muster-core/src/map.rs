@@ -57,6 +57,7 @@ enum Target {
     VendorId,
     Name,
     Field { path: &'static [&'static str], value: FieldType },
+    List { path: &'static [&'static str] },
 }
 
 /// Why a map cannot be used.
@@ -107,10 +108,10 @@ fn compile_row(row: &Row, model: &StreamModel) -> Option<CompiledRow> {
         schema::EXTERNAL_ID_TARGET => Target::ExternalId,
         schema::VENDOR_ID_TARGET => Target::VendorId,
         schema::NAME_TARGET => Target::Name,
-        name => {
-            let field = schema::fields(model.class).find(|field| field.target() == name)?;
-            Target::Field { path: field.path, value: field.value }
-        }
+        name => match schema::fields(model.class).find(|field| field.target() == name) {
+            Some(field) => Target::Field { path: field.path, value: field.value },
+            None => Target::List { path: schema::lists(model.class).find(|list| list.target() == name)?.path },
+        },
     };
     Some(CompiledRow { sources, target, target_name, functions: row.functions.clone(), required: row.required })
 }

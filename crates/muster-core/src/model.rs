@@ -38,6 +38,8 @@ pub enum ValueType {
     Interval,
     /// Active Directory's groupType bits, read as the pair [kind, scope] (MS-ADTS 2.2.12).
     GroupType,
+    /// A list as JSON.
+    JsonList,
 }
 
 /// What changes an attribute, and so what a change of it means (design D7).

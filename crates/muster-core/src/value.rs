@@ -21,6 +21,8 @@ pub enum Value {
     Time(Instant),
     /// Several values that belong together.
     List(Vec<Value>),
+    /// A list of objects or texts, as JSON without blanks.
+    JsonList(String),
 }
 
 impl Value {
@@ -32,6 +34,7 @@ impl Value {
             Self::Boolean(flag) => (*flag).into(),
             Self::Time(instant) => serde_json::Value::String(instant.to_rfc3339()),
             Self::List(values) => serde_json::Value::Array(values.iter().map(Self::to_json).collect()),
+            Self::JsonList(text) => serde_json::from_str(text).unwrap_or_default(),
         }
     }
 
@@ -43,6 +46,7 @@ impl Value {
             Self::Boolean(flag) => flag.to_string(),
             Self::Time(instant) => instant.to_rfc3339(),
             Self::List(values) => values.iter().map(Self::to_text).collect::<Vec<_>>().join(", "),
+            Self::JsonList(text) => text.clone(),
         }
     }
 }
@@ -65,6 +69,9 @@ pub enum DecodeError {
     /// Not a security identifier.
     #[error("not a security identifier")]
     Sid,
+    /// Not JSON, or no list.
+    #[error("not a list in JSON")]
+    JsonList,
     /// A date that the calendar does not have, or not in the form that the type asks for.
     #[error("not a date of the calendar")]
     Time,
@@ -95,6 +102,10 @@ pub fn decode(value_type: ValueType, bytes: &[u8]) -> Result<Option<Value>, Deco
         ValueType::GeneralizedTime => generalized_time(bytes).map(|time| Some(Value::Time(time))),
         ValueType::Interval => Ok(interval(integer(bytes)?).map(Value::Integer)),
         ValueType::GroupType => integer(bytes).map(|number| Some(group_type(number))),
+        ValueType::JsonList => match serde_json::from_slice::<serde_json::Value>(bytes) {
+            Ok(list @ serde_json::Value::Array(_)) => Ok(Some(Value::JsonList(list.to_string()))),
+            _ => Err(DecodeError::JsonList),
+        },
     }
 }
 

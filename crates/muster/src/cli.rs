@@ -237,6 +237,27 @@ pub(crate) struct LabArguments {
 pub(crate) enum LabCommand {
     /// An Active Directory domain controller over LDAP; prints one line of JSON when it answers.
     Directory(LabDirectoryArguments),
+    /// An Azure tenant with API Management over HTTP; prints one line of JSON when it answers.
+    Azure(LabAzureArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabAzureArguments {
+    /// Where sign-in, Resource Manager, storage and `/_lab/` answer; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The same seed and sizes give the same tenant.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Subscriptions.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) subscriptions: u64,
+    /// API Management services in each subscription.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) services: u64,
+    /// APIs in each service.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) apis: u64,
 }
 
 #[derive(Debug, Args)]

@@ -2,32 +2,54 @@
 
 use std::process::ExitCode;
 
-use muster_lab::LabError;
-use muster_lab::directory::{DirectoryOptions, start};
+use muster_lab::azure::AzureOptions;
+use muster_lab::directory::DirectoryOptions;
+use muster_lab::{LabError, azure, directory};
 
-use crate::cli::{LabArguments, LabCommand};
+use crate::cli::{LabArguments, LabAzureArguments, LabCommand, LabDirectoryArguments};
 use crate::console::say_line;
 use crate::failure::Failure;
 
 pub(crate) async fn run(arguments: &LabArguments) -> Result<ExitCode, Failure> {
-    let LabCommand::Directory(directory) = &arguments.command;
-    let options = DirectoryOptions {
-        listen: directory.listen,
-        control: directory.control,
-        seed: directory.seed,
-        users: directory.users,
-        groups: directory.groups,
-        staff: directory.staff,
-        ..DirectoryOptions::default()
-    };
-    let running = start(options).await?;
-    say_line(running.banner());
-    // It serves until it is interrupted; its data goes with it.
+    match &arguments.command {
+        LabCommand::Directory(arguments) => {
+            let running = directory::start(directory_options(arguments)).await?;
+            say_line(running.banner());
+            interrupted().await;
+            running.stop().await;
+        }
+        LabCommand::Azure(arguments) => {
+            let running = azure::start(azure_options(arguments)).await?;
+            say_line(running.banner());
+            interrupted().await;
+            running.stop().await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A lab serves until it is interrupted; its data goes with it.
+async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    running.stop().await;
-    Ok(ExitCode::SUCCESS)
+}
+
+fn directory_options(arguments: &LabDirectoryArguments) -> DirectoryOptions {
+    DirectoryOptions {
+        listen: arguments.listen,
+        control: arguments.control,
+        seed: arguments.seed,
+        users: arguments.users,
+        groups: arguments.groups,
+        staff: arguments.staff,
+        ..DirectoryOptions::default()
+    }
+}
+
+fn azure_options(arguments: &LabAzureArguments) -> AzureOptions {
+    let LabAzureArguments { listen, seed, subscriptions, services, apis } = *arguments;
+    AzureOptions { listen, seed, subscriptions, services, apis, ..AzureOptions::default() }
 }
 
 impl From<LabError> for Failure {

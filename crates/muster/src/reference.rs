@@ -193,6 +193,7 @@ fn attribute(found: &Attribute) -> Vec<String> {
         ValueType::GeneralizedTime => "time (GeneralizedTime)",
         ValueType::Interval => "interval",
         ValueType::GroupType => "kind and scope of a group",
+        ValueType::JsonList => "list",
     };
     let kind = match (found.kind, found.merge) {
         (AttributeKind::Identity, _) => "identity",

@@ -103,6 +103,11 @@ pub(super) fn code(answer: &Answer) -> Option<String> {
     serde_json::from_slice::<Envelope>(&answer.body).ok().map(|envelope| envelope.error.code)
 }
 
+/// Whether a subscription does not have the resource provider: then it has nothing of that kind.
+pub(super) fn is_unregistered(error: &ConnectorError) -> bool {
+    error.message.starts_with("MissingSubscriptionRegistration")
+}
+
 /// Why a call of ARM's failed.
 pub(super) fn refused(operation: &str, answer: &Answer) -> ConnectorError {
     let Ok(Envelope { error }) = serde_json::from_slice::<Envelope>(&answer.body) else {

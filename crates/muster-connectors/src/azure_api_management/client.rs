@@ -7,6 +7,7 @@ use std::time::Duration;
 use muster_core::connector::{ConnectorError, ErrorKind, Traffic};
 use muster_core::secret::Secret;
 use reqwest::Url;
+use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -20,6 +21,30 @@ const READS: Rate = Rate { burst: 250, per_second: 25.0 };
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// More pages than any tenant has: a list that goes on beyond is no list.
 const MOST_PAGES: usize = 10_000;
+
+/// An export's answer: the recorded envelope, the specification's, or the link alone.
+#[derive(Deserialize)]
+struct Export {
+    properties: Option<Exported>,
+    value: Option<Link>,
+    link: Option<Secret>,
+}
+
+#[derive(Deserialize)]
+struct Exported {
+    value: Link,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    link: Secret,
+}
+
+impl Export {
+    fn link(self) -> Option<Secret> {
+        self.properties.map(|exported| exported.value.link).or(self.value.map(|value| value.link)).or(self.link)
+    }
+}
 
 /// A list that was read to its end.
 #[derive(Debug, Default)]
@@ -115,11 +140,8 @@ impl Client {
         let mut renewed = false;
         loop {
             let bearer = self.sign_in(wanted).await?;
-            let host = url.host_str().unwrap_or_default().to_owned();
-            let principal = format!("{}/{}", self.config.tenant, self.config.client_id);
-            let bucket = Bucket { principal, host, holder: holder.to_ascii_lowercase(), kind: "reads" };
             let call = Call {
-                bucket: Some((bucket, READS)),
+                bucket: Some((self.bucket(holder), READS)),
                 bearer: Some(bearer.clone()),
                 ..Call::get(operation, url.clone())
             };
@@ -133,6 +155,27 @@ impl Client {
                 *kept = None;
             }
         }
+    }
+
+    /// Whose reads are counted together: the app's, in one subscription or in the tenant.
+    fn bucket(&self, holder: &str) -> Bucket {
+        let principal = format!("{}/{}", self.config.tenant, self.config.client_id);
+        let host = self.config.management.host_str().unwrap_or_default().to_owned();
+        Bucket { principal, host, holder: holder.to_ascii_lowercase(), kind: "reads" }
+    }
+
+    /// The earliest that so many reads in a subscription can have been sent.
+    pub(super) fn earliest(&self, subscription: &str, calls: u64) -> Duration {
+        PLANNER.earliest(&self.bucket(subscription), READS, u32::try_from(calls).unwrap_or(u32::MAX))
+    }
+
+    /// How many entries a service's list of APIs has, where it says so.
+    pub(super) async fn count_apis(&self, (service, subscription): (&str, &str), wanted: Wanted<'_>) -> Option<u64> {
+        let mut url = self.at(&format!("{service}/apis"), &self.config.service_version).ok()?;
+        url.query_pairs_mut().append_pair("$top", "1");
+        let operation = "counting APIs";
+        let answer = self.get(operation, (url, subscription), wanted).await.ok()?;
+        answer.json::<Page>(operation).ok()?.count
     }
 
     /// Reads a list to its last page. A page that leads to another host, in a circle or on without end leaves it open.
@@ -186,18 +229,79 @@ impl Client {
         self.list(&format!("listing API Management services of `{subscription}`"), (url, subscription), wanted).await
     }
 
-    /// The APIs of a service, by its ARM id.
+    /// The APIs of a service, by its ARM id; with their version sets, where Azure adds them.
     pub(super) async fn apis(
         &self,
         (service, subscription): (&str, &str),
         wanted: Wanted<'_>,
     ) -> Result<List, ConnectorError> {
-        let path = format!("{}/apis", service.trim_start_matches('/'));
-        let url = self.at(&path, &self.config.service_version)?;
+        let mut url = self.at(&format!("{service}/apis"), &self.config.service_version)?;
+        url.query_pairs_mut().append_pair("expandApiVersionSet", "true");
         self.list(&format!("listing APIs of `{service}`"), (url, subscription), wanted).await
     }
 
+    /// What lies below a resource: `operations`, `revisions`, `schemas`, `apiVersionSets`.
+    pub(super) async fn below(
+        &self,
+        (resource, subscription): (&str, &str),
+        what: &str,
+        wanted: Wanted<'_>,
+    ) -> Result<List, ConnectorError> {
+        let url = self.at(&format!("{resource}/{what}"), &self.config.service_version)?;
+        self.list(&format!("listing {what} of `{resource}`"), (url, subscription), wanted).await
+    }
+
+    /// One resource, whatever the answer says of it.
+    pub(super) async fn resource(
+        &self,
+        (id, subscription): (&str, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<Answer, ConnectorError> {
+        let url = self.at(id, &self.config.service_version)?;
+        self.get(&format!("reading `{id}`"), (url, subscription), wanted).await
+    }
+
+    /// Exports an API's definition and fetches it. The link is a credential of its own: it is fetched at once, without
+    /// the token, and neither told nor kept. Where the storage refuses it, another one is asked for, once.
+    pub(super) async fn export(
+        &self,
+        (api, subscription): (&str, &str),
+        format: &str,
+        wanted: Wanted<'_>,
+    ) -> Result<Vec<u8>, ConnectorError> {
+        let operation = format!("exporting the definition of `{api}`");
+        let mut url = self.at(api, &self.config.service_version)?;
+        url.query_pairs_mut().append_pair("export", "true").append_pair("format", format);
+        let mut refused = false;
+        loop {
+            let answer = self.get(&operation, (url.clone(), subscription), wanted).await?;
+            if !answer.status.is_success() {
+                return Err(arm::refused(&operation, &answer));
+            }
+            let failed = |message: &str| ConnectorError::new(ErrorKind::Protocol, &operation, message);
+            let link = answer.json::<Export>(&operation)?.link().ok_or_else(|| failed("the answer holds no link"))?;
+            // Parsing writes the blanks that Azure leaves in the path as `%20`.
+            let link = Url::parse(link.reveal()).map_err(|_| failed("the link is no URL"))?;
+            let call = Call { accept: Some("*/*"), ..Call::get(format!("fetching the definition of `{api}`"), link) };
+            let document = self.http.send(&call, wanted).await?;
+            match document.status.as_u16() {
+                200 => return Ok(document.body),
+                403 if !refused => refused = true,
+                status => {
+                    let message = format!("the storage answers with status {status}");
+                    return Err(ConnectorError::new(ErrorKind::Unavailable, call.operation, message));
+                }
+            }
+        }
+    }
+
+    /// A path below the resource manager. Ids come from the source: one that holds a query or climbs is none.
     fn at(&self, path: &str, version: &str) -> Result<Url, ConnectorError> {
+        let path = path.trim_start_matches('/');
+        if path.contains(['?', '#', '\\']) || path.split('/').any(|part| matches!(part, "." | "..")) {
+            let message = format!("`{path}` is no id of a resource");
+            return Err(ConnectorError::new(ErrorKind::Protocol, "composing a URL", message));
+        }
         let mut url = join(&self.config.management, path)?;
         url.query_pairs_mut().append_pair("api-version", version);
         Ok(url)

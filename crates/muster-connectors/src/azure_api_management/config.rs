@@ -10,7 +10,7 @@ use crate::Settings;
 /// A cloud of Azure's: where to sign in, where the resource manager answers, which domain definitions are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Cloud {
+pub(super) enum Cloud {
     /// Azure itself.
     #[default]
     Public,
@@ -44,7 +44,7 @@ impl Cloud {
 /// Which token endpoint is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TokenVersion {
+pub(super) enum TokenVersion {
     /// `/oauth2/token` with `resource`, as S0 has it.
     #[default]
     V1,
@@ -54,7 +54,7 @@ pub enum TokenVersion {
 
 /// The settings, checked.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(super) struct Config {
     pub(super) tenant: String,
     pub(super) client_id: String,
     pub(super) client_secret: Secret,
@@ -69,6 +69,8 @@ pub struct Config {
     pub(super) service_version: String,
     /// Only these subscriptions; all that are visible where empty.
     pub(super) subscriptions: Vec<String>,
+    /// A definition is exported afresh after so many days, changed or not.
+    pub(super) export_after_days: u16,
 }
 
 /// Where definitions are stored.
@@ -102,6 +104,7 @@ struct Endpoints {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Profile {
     subscriptions: Vec<String>,
+    export_after_days: Option<u16>,
     // Read by the engine; here so that the key is known.
     #[serde(rename = "transformMaps")]
     _transform_maps: Option<serde_json::Value>,
@@ -109,7 +112,7 @@ struct Profile {
 
 impl Config {
     /// Reads and checks the settings.
-    pub fn read(settings: &Settings) -> Result<Self, SettingError> {
+    pub(super) fn read(settings: &Settings) -> Result<Self, SettingError> {
         let authentication: Authentication = settings.section("authentication")?;
         let endpoints: Endpoints = settings.section("endpoints")?;
         let profile: Profile = settings.section("profile")?;
@@ -141,6 +144,7 @@ impl Config {
             subscriptions_version: endpoints.subscriptions_api_version.unwrap_or_else(|| "2022-12-01".to_owned()),
             service_version: endpoints.api_management_api_version.unwrap_or_else(|| "2024-05-01".to_owned()),
             subscriptions: subscriptions?,
+            export_after_days: profile.export_after_days.unwrap_or(7),
         })
     }
 }

@@ -1,12 +1,264 @@
-//! Azure API Management: subscriptions, services, APIs and their definitions (S0; docs/adr/0009).
+//! Azure API Management: subscriptions, services, APIs and their definitions (S0; docs/adr/0010).
 //!
 //! ```text
-//! config ─open→ client ─sign in, lists→ arm.rs (pages, errors) ─→ records ─batches→ sink
+//! config ─open→ client (sign-in, pages, export; arm.rs: errors)
+//!   plan: subscriptions → services = scopes
+//!   read: api.rs (what the lists say) → definition.rs (is it the API's own?) → record.rs ─batches→ sink
 //! ```
 
+mod api;
 mod arm;
+mod check;
 mod client;
 mod config;
+mod confirm;
+mod definition;
+mod plan;
+mod read;
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use muster_core::clock::{Clock, SystemClock};
+use muster_core::connector::{
+    Area, BatchSink, Connector, ConnectorError, ConnectorSpec, ErrorKind, FieldSpec, Mode, PermissionSpec, Plan,
+    ReadRequest, ScopeEnd, Sections, SettingError, StepSink, Verdict,
+};
+use muster_core::model::DataModel;
+use tokio::sync::RwLock;
+
+use self::client::Client;
+use self::config::Config;
+use self::plan::Found;
+use self::read::{Freshness, Job};
+use crate::{ConnectorType, Refusal, Settings};
+
+/// The connector type.
+pub static CONNECTOR: ConnectorType = ConnectorType {
+    spec: &SPEC,
+    model: || Arc::clone(&MODEL),
+    default_maps: &[("apis", include_str!("maps/apis.yaml"))],
+    refusals,
+    open,
+    check: check_settings,
+};
+
+#[expect(clippy::expect_used, reason = "the file is part of the program, and a test parses it")]
+static MODEL: LazyLock<Arc<DataModel>> = LazyLock::new(|| {
+    Arc::new(DataModel::parse(include_str!("data_model.yaml")).expect("the data model is part of the program"))
+});
+
+const fn field(
+    (section, key): (&'static str, &'static str),
+    label: &'static str,
+    (kind, choices): (&'static str, &'static [&'static str]),
+    help: &'static str,
+) -> FieldSpec {
+    let required = matches!(section.as_bytes(), b"authentication");
+    FieldSpec { key, label, section, choices, kind, required, help }
+}
+
+static SPEC: ConnectorSpec = ConnectorSpec {
+    type_name: "azure_api_management",
+    source_name: "Azure API Management",
+    vendor: "Microsoft",
+    product: "Azure API Management",
+    category: "API Connector",
+    assets: "APIs",
+    findings: "N/A (Discovery only)",
+    version: "1.0.0",
+    integration_type: "Cloud",
+    direction: "Unidirectional (Azure to Muster)",
+    delta_support: "Supported",
+    permissions: &[
+        PermissionSpec { entity: "Subscriptions", permission: "Reader" },
+        PermissionSpec {
+            entity: "API Management services",
+            permission: "API Management Service Reader Role, or Reader",
+        },
+    ],
+    fields: &[
+        field(
+            ("authentication", "tenantId"),
+            "Tenant ID",
+            ("text", &[]),
+            "The directory (tenant) id, a UUID, or one of the tenant's domain names.",
+        ),
+        field(
+            ("authentication", "clientId"),
+            "Client ID",
+            ("text", &[]),
+            "The application (client) id of the app registration. Its service principal needs the role Reader, or API \
+             Management Service Reader Role, on the subscriptions; permissions of Microsoft Graph, such as User.Read, \
+             give none.",
+        ),
+        field(
+            ("authentication", "clientSecret"),
+            "Client Secret",
+            ("secret", &[]),
+            "The value of a client secret, not its id.",
+        ),
+        field(
+            ("endpoints", "cloud"),
+            "Cloud",
+            ("choice", &["public", "usGovernment", "china"]),
+            "Which cloud the tenant lives in; public, where absent.",
+        ),
+        field(
+            ("endpoints", "tokenVersion"),
+            "Token version",
+            ("choice", &["v1", "v2"]),
+            "Which token endpoint is asked; v1, where absent.",
+        ),
+        field(("endpoints", "login"), "Sign-in", ("text", &[]), "Another base URL for signing in."),
+        field(("endpoints", "management"), "Resource manager", ("text", &[]), "Another base URL for reading."),
+        field(
+            ("endpoints", "storage"),
+            "Storage",
+            ("text", &[]),
+            "The one host from which definitions are fetched; any storage account of the cloud, where absent.",
+        ),
+        field(
+            ("endpoints", "subscriptionsApiVersion"),
+            "API version of subscriptions",
+            ("text", &[]),
+            "2022-12-01, where absent.",
+        ),
+        field(
+            ("endpoints", "apiManagementApiVersion"),
+            "API version of API Management",
+            ("text", &[]),
+            "2024-05-01, where absent.",
+        ),
+        field(
+            ("profile", "subscriptions"),
+            "Subscriptions",
+            ("list", &[]),
+            "Ids of the subscriptions to read; all that are visible, where absent.",
+        ),
+        field(
+            ("profile", "exportAfterDays"),
+            "Export after days",
+            ("integer", &[]),
+            "A definition is exported afresh after so many days, changed or not; 7, where absent.",
+        ),
+    ],
+};
+
+fn check_settings(sections: &Sections) -> Result<Vec<Area>, SettingError> {
+    let settings = Settings { sections: sections.clone(), base_directory: None };
+    Config::read(&settings).map(|config| config::areas(&config))
+}
+
+/// The codes with which a sign-in may be refused, from the one table there is.
+fn refusals() -> Vec<Refusal> {
+    let one = |&(code, meaning, remedy): &(i64, &'static str, &'static str)| Refusal {
+        code: format!("AADSTS{code}"),
+        meaning,
+        remedy,
+    };
+    arm::SIGN_IN.iter().map(one).collect()
+}
+
+fn open(settings: &Settings) -> Result<Arc<dyn Connector>, SettingError> {
+    let config = Arc::new(Config::read(settings)?);
+    let client = Client::new(Arc::clone(&config))
+        .map_err(|error| SettingError::new("endpoints", &error.message, "check the machine's certificates"))?;
+    Ok(Arc::new(ApiManagement {
+        config,
+        client,
+        clock: Arc::new(SystemClock),
+        found: Mutex::default(),
+        exports: RwLock::default(),
+    }))
+}
+
+/// A tenant's API Management, opened with one connector's settings.
+pub(crate) struct ApiManagement {
+    config: Arc<Config>,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    /// What the plan of this run found, by scope.
+    found: Mutex<BTreeMap<String, Found>>,
+    exports: RwLock<()>,
+}
+
+impl std::fmt::Debug for ApiManagement {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ApiManagement").field("tenant", &self.config.tenant).finish_non_exhaustive()
+    }
+}
+
+impl ApiManagement {
+    fn found(&self, scope: &str) -> Option<Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    }
+}
+
+#[async_trait]
+impl Connector for ApiManagement {
+    fn model(&self) -> &Arc<DataModel> {
+        &MODEL
+    }
+
+    fn can_confirm(&self) -> bool {
+        true
+    }
+
+    async fn plan(&self) -> Result<Plan, ConnectorError> {
+        let (plan, found) = plan::plan(&self.client, &self.config).await?;
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        Ok(plan)
+    }
+
+    async fn read(&self, request: ReadRequest<'_>, sink: &dyn BatchSink) -> Result<ScopeEnd, ConnectorError> {
+        let service = match self.found(&request.scope.name) {
+            Some(Found::Service(service)) => service,
+            Some(Found::Gap { reason, remedy }) => {
+                let notes = remedy.into_iter().map(|remedy| format!("remedy: {remedy}")).collect();
+                let traffic = muster_core::connector::Traffic::default();
+                let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
+                return Ok(ScopeEnd { mode, open: Some(reason), counted: None, cursor: None, notes, traffic });
+            }
+            None => {
+                let operation = format!("reading `{}`", request.scope.name);
+                let message = "the service is no longer listed, since this run was planned";
+                return Err(ConnectorError::new(ErrorKind::Protocol, operation, message));
+            }
+        };
+        let wanted = || !sink.is_closed();
+        let day = 86_400_000_000;
+        let freshness = Freshness {
+            today: self.clock.now().0.div_euclid(day),
+            after_days: i64::from(self.config.export_after_days),
+        };
+        let client = self.client.metered();
+        let mut job = Job {
+            client: &client,
+            service: &service,
+            subscription: api::segment(&service.id, "subscriptions").unwrap_or_default(),
+            sets: BTreeMap::new(),
+            exports: &self.exports,
+            wanted: &wanted,
+        };
+        job.run(&request, freshness, sink).await
+    }
+
+    async fn confirm(
+        &self,
+        _stream: &str,
+        keys: &[String],
+        sink: &dyn BatchSink,
+    ) -> Result<Vec<Verdict>, ConnectorError> {
+        confirm::confirm(self, keys, sink).await
+    }
+
+    async fn check(&self, sink: &dyn StepSink) -> bool {
+        check::check(&self.client, &self.config, sink).await
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,7 @@ const PROSE: Holds = (FieldType::Text, Some(TextKind::Prose));
 const IDENTIFIER: Holds = (FieldType::Text, Some(TextKind::Identifier));
 const INTEGER: Holds = (FieldType::Integer, None);
 const TIME: Holds = (FieldType::Time, None);
+const BOOLEAN: Holds = (FieldType::Boolean, None);
 
 macro_rules! field {
     ($class:ident, [$($key:literal),+], $holds:ident, $token:literal, $column:literal, $search:ident) => {
@@ -213,8 +214,61 @@ pub static FIELDS: &[Field] = &[
         IndexedAndSubstring
     ),
     field!(Group, ["groupAssetClass", "email"], PROSE, "group.email", "email", Scanned),
+    field!(Api, ["apiAssetClass", "subscriptionId"], IDENTIFIER, "api.subscriptionId", "subscription_id", Indexed),
+    field!(Api, ["apiAssetClass", "resourceGroups"], KEYWORD, "api.resourceGroups", "resource_groups", Indexed),
+    field!(Api, ["apiAssetClass", "service"], KEYWORD, "api.service", "service", Indexed),
+    field!(Api, ["apiAssetClass", "api"], IDENTIFIER, "api.api", "api", Scanned),
+    field!(Api, ["apiAssetClass", "masifLocation"], IDENTIFIER, "api.masifLocation", "masif_location", Scanned),
+    field!(Api, ["apiAssetClass", "displayName"], PROSE, "api.displayName", "display_name", IndexedAndSubstring),
+    field!(Api, ["apiAssetClass", "description"], PROSE, "api.description", "description", Scanned),
+    field!(Api, ["apiAssetClass", "url"], PROSE, "api.url", "url", IndexedAndSubstring),
+    field!(Api, ["apiAssetClass", "backendUrl"], PROSE, "api.backendUrl", "backend_url", Scanned),
+    field!(Api, ["apiAssetClass", "apiVersion"], KEYWORD, "api.apiVersion", "api_version", Scanned),
+    field!(Api, ["apiAssetClass", "apiRevision"], KEYWORD, "api.apiRevision", "api_revision", Scanned),
+    field!(Api, ["apiAssetClass", "apiType"], KEYWORD, "api.apiType", "api_type", Indexed),
+    field!(
+        Api,
+        ["apiAssetClass", "subscriptionRequired"],
+        BOOLEAN,
+        "api.subscriptionRequired",
+        "subscription_required",
+        Scanned
+    ),
+    field!(Api, ["apiAssetClass", "endpointCount"], INTEGER, "api.endpointCount", "endpoint_count", Scanned),
+    field!(Api, ["apiAssetClass", "specFormat"], KEYWORD, "api.specFormat", "spec_format", Scanned),
+    field!(Api, ["apiAssetClass", "definitionState"], KEYWORD, "api.definitionState", "definition_state", Indexed),
+    field!(Api, ["apiAssetClass", "scanReady"], BOOLEAN, "api.scanReady", "scan_ready", Indexed),
     field!(Container, ["containerAssetClass", "name"], PROSE, "container.name", "name", Scanned),
 ];
+
+/// A part of a class's document that holds a list: of texts, or of objects. It is shown and kept as it is, and no token
+/// asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct List {
+    /// The class it belongs to.
+    pub class: Class,
+    /// The keys below `assetDetail` that lead to it.
+    pub path: &'static [&'static str],
+}
+
+impl List {
+    /// The target as maps write it.
+    pub fn target(&self) -> String {
+        format!("asset.assetDetail.{}", self.path.join("."))
+    }
+}
+
+/// All lists, in the order in which documents show them.
+pub static LISTS: &[List] = &[
+    List { class: Class::Api, path: &["apiAssetClass", "urls"] },
+    List { class: Class::Api, path: &["apiAssetClass", "endpoints"] },
+    List { class: Class::Api, path: &["apiAssetClass", "scanReadyReasons"] },
+];
+
+/// The lists of one class.
+pub fn lists(class: Class) -> impl Iterator<Item = &'static List> {
+    LISTS.iter().filter(move |list| list.class == class)
+}
 
 /// The fields of one class.
 pub fn fields(class: Class) -> impl Iterator<Item = &'static Field> {
@@ -225,12 +279,13 @@ pub fn fields(class: Class) -> impl Iterator<Item = &'static Field> {
 pub fn is_target(class: Class, target: &str) -> bool {
     matches!(target, EXTERNAL_ID_TARGET | VENDOR_ID_TARGET | NAME_TARGET)
         || fields(class).any(|field| field.target() == target)
+        || lists(class).any(|list| list.target() == target)
 }
 
 /// All targets that maps of that class may fill.
 pub fn targets(class: Class) -> Vec<String> {
     let common = [EXTERNAL_ID_TARGET, VENDOR_ID_TARGET, NAME_TARGET].map(str::to_owned);
-    common.into_iter().chain(fields(class).map(Field::target)).collect()
+    common.into_iter().chain(fields(class).map(Field::target)).chain(lists(class).map(List::target)).collect()
 }
 
 /// A value of a search column.

@@ -113,17 +113,26 @@ fn place(asset: &mut Asset, target: &Target, value: &Value) -> Option<()> {
         Target::Name => {
             asset.detail.insert("name".to_owned(), value.to_text().into());
         }
-        Target::Field { path, value: expected } => {
-            let json = fit(value, *expected)?;
-            let (last, parents) = path.split_last()?;
-            let mut place = &mut asset.detail;
-            for key in parents {
-                let slot = place.entry(*key).or_insert_with(|| Json::Object(serde_json::Map::new()));
-                place = slot.as_object_mut()?;
-            }
-            place.insert((*last).to_owned(), json);
+        Target::Field { path, value: expected } => put(asset, path, fit(value, *expected)?)?,
+        Target::List { path } => {
+            let list = match value {
+                Value::List(_) | Value::JsonList(_) => value.to_json(),
+                single => Json::Array(vec![single.to_json()]),
+            };
+            put(asset, path, list)?;
         }
     }
+    Some(())
+}
+
+fn put(asset: &mut Asset, path: &[&str], json: Json) -> Option<()> {
+    let (last, parents) = path.split_last()?;
+    let mut place = &mut asset.detail;
+    for key in parents {
+        let slot = place.entry(*key).or_insert_with(|| Json::Object(serde_json::Map::new()));
+        place = slot.as_object_mut()?;
+    }
+    place.insert((*last).to_owned(), json);
     Some(())
 }
 

@@ -181,11 +181,11 @@ fn bounds_hold() {
 
 #[test]
 fn classes_follow_from_what_is_asked() {
-    use Class::{Container, Group, User};
+    use Class::{Api, Container, Group, User};
     for (text, classes) in [
-        ("", vec![User, Group]),
-        ("smith", vec![User, Group]),
-        ("inventory.source:x", vec![User, Group]),
+        ("", vec![User, Group, Api]),
+        ("smith", vec![User, Group, Api]),
+        ("inventory.source:x", vec![User, Group, Api]),
         ("inventory.source:x and user.status:DISABLED", vec![User]),
         ("status:DISABLED", vec![User]),
         ("visibility:GLOBAL", vec![Group]),

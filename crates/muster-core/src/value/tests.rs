@@ -106,6 +106,17 @@ fn the_edges_of_every_type_are_values_or_errors() {
     }
 }
 
+#[test]
+fn a_list_in_json_stays_one() {
+    let read = |text: &str| decode(ValueType::JsonList, text.as_bytes());
+    let list = read("[ {\"b\": 1, \"a\": \"x\"},\n \"y\" ]").unwrap().unwrap();
+    assert_eq!(list.to_text(), r#"[{"a":"x","b":1},"y"]"#);
+    assert_eq!(list.to_json(), serde_json::json!([{ "a": "x", "b": 1 }, "y"]));
+    for text in ["", "{}", "[", "7", "[1] 2"] {
+        assert_eq!(read(text), Err(DecodeError::JsonList), "{text}");
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(2000) })]
 

@@ -179,6 +179,7 @@ fn type_word(value: ValueType) -> &'static str {
         ValueType::GeneralizedTime => "generalized_time",
         ValueType::Interval => "interval",
         ValueType::GroupType => "group_type",
+        ValueType::JsonList => "json_list",
     }
 }
 

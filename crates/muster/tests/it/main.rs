@@ -1,6 +1,7 @@
 //! The binary against real servers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
+mod azure;
 #[path = "../../../muster-web/tests/it/bodies.rs"]
 mod bodies;
 mod checks;

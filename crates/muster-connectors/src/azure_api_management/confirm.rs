@@ -1,0 +1,70 @@
+//! Asking for APIs again, by their ARM ids (design D3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use muster_core::connector::{Batch, BatchSink, ConnectorError, ErrorKind, Verdict};
+
+use super::api::{Api, segment};
+use super::plan::Found;
+use super::read::Job;
+use super::record::push;
+use super::{ApiManagement, MODEL, arm};
+
+pub(super) async fn confirm(
+    tenant: &ApiManagement,
+    keys: &[String],
+    sink: &dyn BatchSink,
+) -> Result<Vec<Verdict>, ConnectorError> {
+    let mut verdicts = Vec::new();
+    for key in keys {
+        verdicts.push(match one(tenant, key, sink).await {
+            Ok(verdict) => verdict,
+            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
+            Err(_) => Verdict::Unknown,
+        });
+    }
+    Ok(verdicts)
+}
+
+async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<Verdict, ConnectorError> {
+    let wanted = || !sink.is_closed();
+    let Some((service, _)) = key.split_once("/apis/") else { return Ok(Verdict::Unknown) };
+    let subscription = segment(key, "subscriptions").unwrap_or_default();
+    let answer = tenant.client.resource((key, subscription), &wanted).await?;
+    match answer.status.as_u16() {
+        200 => {}
+        403 => return Ok(Verdict::Forbidden),
+        // A proxy's 404 is none of Azure's, and a subscription that is not found may only be hidden.
+        404 => {
+            let gone = ["ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound"];
+            let is_gone = arm::code(&answer).is_some_and(|code| gone.contains(&code.as_str()));
+            return Ok(if is_gone { Verdict::Deleted } else { Verdict::Unknown });
+        }
+        _ => return Ok(Verdict::Unknown),
+    }
+    let Some(Found::Service(service)) = tenant.found(service) else { return Ok(Verdict::OutOfScope) };
+    let operation = format!("reading `{key}`");
+    let unreadable = |error: serde_json::Error| {
+        ConnectorError::new(ErrorKind::Protocol, operation.clone(), format!("the API cannot be read: {error}"))
+    };
+    let api = Api::of(&answer.json(&operation)?).map_err(unreadable)?;
+    if !api.is_current() || api.key() != key {
+        return Ok(Verdict::OutOfScope);
+    }
+    let mut job = Job {
+        client: &tenant.client,
+        service: &service,
+        subscription,
+        sets: BTreeMap::new(),
+        exports: &tenant.exports,
+        wanted: &wanted,
+    };
+    job.learn_version_sets(std::slice::from_ref(&api)).await?;
+    let parts = job.single(&api).await?;
+    let mut batch = Batch::new(Arc::from("apis"), Arc::from(service.scope()));
+    push(&mut batch, &MODEL.streams[0], parts);
+    let closed = |_| ConnectorError::new(ErrorKind::Cancelled, operation.clone(), "the run is over");
+    sink.send(batch).await.map_err(closed)?;
+    Ok(Verdict::Present)
+}

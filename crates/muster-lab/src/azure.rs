@@ -1,0 +1,133 @@
+//! A simulated Azure tenant: sign-in, Resource Manager, API Management and the storage that exports lead to, over HTTP.
+//!
+//! ```text
+//! HTTP ─→ server (sign-in, routes, faults) ─→ answers (shapes of Microsoft's specifications) ─→ world (seeded; change)
+//!           └─→ /_lab/: truth, change, faults, banner
+//! ```
+//!
+//! *Not here*: TLS, more than one principal, writing through Resource Manager, other resource providers.
+
+mod answers;
+mod faults;
+mod server;
+mod world;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use faults::AzureFaults;
+pub use world::AzureChange;
+
+use crate::LabError;
+use server::Shared;
+use world::World;
+
+/// The most of anything: ids are made of six digits.
+const MAXIMUM: u64 = 100_000;
+
+/// How the tenant is made and served.
+#[derive(Debug, Clone)]
+pub struct AzureOptions {
+    /// Where all of it answers; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The same seed and sizes give the same tenant.
+    pub seed: u64,
+    /// Subscriptions.
+    pub subscriptions: u64,
+    /// API Management services in each subscription.
+    pub services: u64,
+    /// APIs in each service.
+    pub apis: u64,
+    /// Entries on a page of a list.
+    pub page: u64,
+}
+
+impl Default for AzureOptions {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { listen, seed: 1, subscriptions: 2, services: 2, apis: 10, page: 4 }
+    }
+}
+
+/// A tenant that is being served; it ends when this is dropped.
+#[derive(Debug)]
+pub struct RunningAzure {
+    shared: Arc<Shared>,
+    shutdown: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+/// Makes the tenant and serves it.
+pub async fn start(options: AzureOptions) -> Result<RunningAzure, LabError> {
+    let sizes = [("subscriptions", options.subscriptions), ("services", options.services), ("apis", options.apis)];
+    for (what, count) in sizes {
+        if count > MAXIMUM {
+            return Err(LabError::TooMany { what, count, limit: MAXIMUM });
+        }
+    }
+    if !options.listen.ip().is_loopback() {
+        return Err(LabError::NotLoopback(options.listen));
+    }
+    let failed = |source| LabError::Listen { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let page = usize::try_from(options.page.max(1)).unwrap_or(usize::MAX);
+    let world = World::new(options.seed, [options.subscriptions, options.services, options.apis]);
+    let shared = Arc::new(Shared { address, page, world: Mutex::new(world), state: Mutex::default() });
+    let (shutdown, mut stopped) = watch::channel(false);
+    let router = server::router(Arc::clone(&shared));
+    let server = tokio::spawn(async move {
+        tokio::select! {
+            _ = stopped.changed() => {}
+            Err(error) = async { axum::serve(listener, router).await } => tracing::warn!(%error, "the tenant ended"),
+        }
+    });
+    Ok(RunningAzure { shared, shutdown, server })
+}
+
+impl RunningAzure {
+    /// The base URL of sign-in, Resource Manager and storage.
+    pub fn url(&self) -> String {
+        self.shared.url()
+    }
+
+    /// Everything that a client needs to know, and how much there is.
+    pub fn banner(&self) -> Value {
+        let mut banner = json!({ "url": self.url() });
+        if let (Some(banner), Value::Object(told)) = (banner.as_object_mut(), self.shared.world().banner()) {
+            banner.extend(told);
+        }
+        banner
+    }
+
+    /// What there is: every API with its id, name, endpoints and kind, sorted by id in lower case.
+    pub fn truth(&self) -> Value {
+        self.shared.world().truth()
+    }
+
+    /// Changes the tenant; tells the ids that each change touched.
+    pub fn change(&self, change: &AzureChange) -> Value {
+        self.shared.world().change(change)
+    }
+
+    /// Sets the faults, and begins to count calls anew.
+    pub fn set_faults(&self, faults: AzureFaults) {
+        self.shared.set_faults(faults);
+    }
+
+    /// How often each kind of call was answered since the faults were set: `list`, `export`, `download`, …
+    pub fn calls(&self) -> std::collections::BTreeMap<String, u64> {
+        self.shared.calls()
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        let _ = self.shutdown.send(true);
+        let _ = self.server.await;
+    }
+}
