@@ -91,14 +91,14 @@ pub async fn start(options: AzureOptions) -> Result<RunningAzure, LabError> {
 }
 
 impl RunningAzure {
-    /// The base URL of sign-in, Resource Manager and storage.
+    /// The base URL of sign-in and Resource Manager.
     pub fn url(&self) -> String {
         self.shared.url()
     }
 
     /// Everything that a client needs to know, and how much there is.
     pub fn banner(&self) -> Value {
-        let mut banner = json!({ "url": self.url() });
+        let mut banner = json!({ "url": self.url(), "storage": self.shared.storage() });
         if let (Some(banner), Value::Object(told)) = (banner.as_object_mut(), self.shared.world().banner()) {
             banner.extend(told);
         }

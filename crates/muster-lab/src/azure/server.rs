@@ -48,6 +48,11 @@ impl Shared {
         format!("http://{}", self.address)
     }
 
+    /// Where exports lie: another host than Resource Manager's, as in Azure.
+    pub(super) fn storage(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -272,7 +277,7 @@ fn export(shared: &Shared, world: &World, (service, api): (&Service, &Api)) -> R
     let signature = live.signatures;
     live.links.insert(signature, document);
     drop(live);
-    let host = if faults.foreign_link { ELSEWHERE.to_owned() } else { shared.url() };
+    let host = if faults.foreign_link { ELSEWHERE.to_owned() } else { shared.storage() };
     // A blank in the path, as Azure leaves it.
     let link =
         format!("{host}/api-export/{}.json?sv=2017-04-17&sr=b&sig={signature}&se=2026-01-01T00:05:00Z&sp=r", api.title);

@@ -16,7 +16,7 @@ async fn tenant(seed: u64) -> RunningAzure {
 fn installation(tenant: &RunningAzure, scratch: &Path) -> Installation {
     let banner = tenant.banner();
     let text = |key: &str| banner[key].as_str().unwrap().to_owned();
-    let (url, storage) = (tenant.url(), tenant.url());
+    let (url, storage) = (tenant.url(), text("storage"));
     Installation::new(
         scratch,
         &format!(
