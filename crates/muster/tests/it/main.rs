@@ -5,6 +5,7 @@
 mod bodies;
 mod checks;
 mod command;
+mod connections;
 mod directory;
 mod faults;
 mod full_disk;
@@ -25,4 +26,5 @@ mod starting;
 #[path = "../../../muster-web/tests/it/tables.rs"]
 mod tables;
 mod tenants;
+mod traces;
 mod usage;
