@@ -12,9 +12,13 @@ const FOLDER: &str = "tests/browser";
 /// Inside `node_modules`: the lock that it was made from.
 const MADE_FROM: &str = "node_modules/.made-from.json";
 
-/// Installs what the lock names, unless that is what is there.
 pub(crate) fn set_up(shell: &Shell) -> Result<()> {
-    let folder = shell.root().join(FOLDER);
+    install(shell, FOLDER)
+}
+
+/// Installs what the lock of a folder names, unless that is what is there.
+pub(crate) fn install(shell: &Shell, folder: &str) -> Result<()> {
+    let folder = shell.root().join(folder);
     let lock = folder.join("package-lock.json");
     if is_current(&lock, &folder.join(MADE_FROM)) {
         return Ok(());

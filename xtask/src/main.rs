@@ -6,6 +6,7 @@
 
 mod bench;
 mod browser;
+mod definitions;
 mod deps;
 mod generate;
 mod house;
@@ -36,8 +37,9 @@ usage: cargo xtask <verb> [options]
   test [--without samba] [--without browser]
                            what CI runs, 25 minutes: sets up the tools, then what `quick` looks at, then every suite
                            over SQLite and PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP,
-                           the console in a browser (Chromium), the API against its description, the docs and the
-                           generated files; starts what it needs on loopback and stops it.
+                           the console in a browser (Chromium), the API against its description, the reader of
+                           definitions against another, the docs and the generated files; starts what it needs on
+                           loopback and stops it.
                            Without root the domain controller cannot run, nor a browser be installed: the rest runs, and
                            it ends in failure unless `--without` says that this is meant
   bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a
@@ -57,6 +59,8 @@ usage: cargo xtask <verb> [options]
                            decoders, property tests with ever new cases, and syncs killed at any point
       --seconds N              for each of the random ones (default: 600)
       --kills N                (default: 1000)
+  definitions              reads some hundred published API definitions with `muster spec endpoints` and with another
+                           reader, and compares what they see; part of `test`
   deps                     the crate arrows, banned packages and licences
   gen [--check]            writes the generated files; with --check only says which are stale
   new-connector NAME       lays out the folder of a new connector and its changelog fragment
@@ -91,12 +95,13 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["test", options @ ..] => test::run(&shell, options),
         ["bench", options @ ..] => bench::run(&shell, options),
         ["soak", options @ ..] => soak::run(&shell, options),
+        ["definitions"] => definitions::alone(&shell),
         ["deps"] => deps::run(&shell),
         ["gen"] => generate::run(&shell, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&shell, generate::Mode::Check),
         ["new-connector", name] => new_connector::run(&shell, name),
         ["new-connector", ..] => bail!("`new-connector` takes one name, such as `azure_api_management`"),
-        ["quick" | "deps" | "gen", option, ..] => {
+        ["quick" | "definitions" | "deps" | "gen", option, ..] => {
             bail!("`{}` does not take `{option}`; see `cargo xtask help`", words[0])
         }
         [verb, ..] => bail!("there is no verb `{verb}`; see `cargo xtask help`"),

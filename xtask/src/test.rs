@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::labs::{Kind, Lab};
 use crate::shell::{Shell, is_installed, is_root};
 use crate::steps::Steps;
-use crate::{browser, generate, openapi, quick};
+use crate::{browser, definitions, generate, openapi, quick};
 
 const BUDGET: Duration = Duration::from_secs(25 * 60);
 const SAMBA_USERS: &str = "6000";
@@ -25,12 +25,10 @@ const TOOLS: &[Tool] = &[
     Tool { program: "openssl", packages: &["openssl"] },
     Tool { program: "python3", packages: &["python3"] },
     Tool { program: "/usr/lib/postgresql", packages: &["postgresql"] },
-];
-const BROWSER_TOOLS: &[Tool] = &[
-    Tool { program: browser::CHROMIUM, packages: &["chromium"] },
     Tool { program: "node", packages: &["nodejs"] },
     Tool { program: "npm", packages: &["npm"] },
 ];
+const BROWSER_TOOLS: &[Tool] = &[Tool { program: browser::CHROMIUM, packages: &["chromium"] }];
 const SAMBA_TOOLS: &[Tool] = &[
     Tool {
         program: "samba",
@@ -115,6 +113,7 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
         Suite::Without | Suite::NeedsRoot => steps.leave_out("browser"),
     }
     steps.take("openapi", || openapi::run(&offline))?;
+    steps.take("definitions", || definitions::run(&offline))?;
     let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
     steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
     steps.take("gen", || generate::run(&offline, generate::Mode::Check))
@@ -173,6 +172,7 @@ fn set_up(shell: &Shell, plan: Plan) -> Result<()> {
         browser::set_up(shell)?;
     }
     openapi::set_up(shell)?;
+    definitions::set_up(shell)?;
     shell.cargo(&["fetch", "--locked", "--quiet"])
 }
 

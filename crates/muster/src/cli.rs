@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Sync(SyncArguments),
     /// Checks, tests and tries transform maps.
     Map(MapArguments),
+    /// Reads API definitions.
+    Spec(SpecArguments),
     /// Asks the inventory.
     Query(QueryArguments),
     /// Serves a simulated source on this machine, for tries and tests.
@@ -229,6 +231,27 @@ pub(crate) struct ShowArguments {
     /// The map, such as `active_directory/users`.
     #[arg(value_name = "MAP")]
     pub(crate) map: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecArguments {
+    #[command(subcommand)]
+    pub(crate) command: SpecCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpecCommand {
+    /// Prints what a Swagger 2.0 or OpenAPI 3 document says can be called: `METHOD path` a line, without base path.
+    ///
+    /// What was skipped, filled or odd goes to stderr. With `--json` the whole reading is printed, those notes included.
+    Endpoints(SpecFile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecFile {
+    /// The document, JSON or YAML; `-` for stdin. What it is is told by its content.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

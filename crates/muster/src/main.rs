@@ -16,6 +16,7 @@ mod progress;
 mod query;
 mod reference;
 mod serve;
+mod specs;
 mod state;
 mod sync;
 mod table;
@@ -66,6 +67,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(arguments, cli.json).await,
         Command::Sync(arguments) => sync::sync(arguments, cli.json).await,
         Command::Map(arguments) => maps::run(arguments, cli.json),
+        Command::Spec(arguments) => specs::run(arguments, cli.json),
         Command::Lab(arguments) => lab::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Query(arguments) => query::run(arguments, cli.json).await,

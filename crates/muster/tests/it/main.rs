@@ -22,6 +22,7 @@ mod samba;
 mod secrets;
 mod serving;
 mod simulated;
+mod spec;
 mod starting;
 #[path = "../../../muster-web/tests/it/tables.rs"]
 mod tables;
