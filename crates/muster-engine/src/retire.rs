@@ -29,6 +29,7 @@ struct Verdicts {
 }
 
 /// Retires what a stream's scopes proved absent.
+#[tracing::instrument(skip_all, fields(otel.name = format_args!("retire {stream}"), stream))]
 pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
     let Some(&first) = context.scopes_of(stream).first() else { return Ok(()) };
     crate::intake::release_parked(context, stream).await?;

@@ -61,6 +61,11 @@ pub(crate) fn start(intake: Intake, cancel: &Arc<AtomicBool>) -> (Channel, JoinH
 }
 
 /// Reads a scope to its end, again where the source went away, and closes it.
+#[tracing::instrument(name = "scope", skip_all, fields(
+    otel.name = format_args!("read {}", context.scopes[at].row.stream),
+    stream = &*context.scopes[at].row.stream,
+    mode = ?context.run.mode,
+))]
 pub(crate) async fn read(context: &mut Context<'_>, at: usize, clock: &dyn Clock) -> Result<(), EngineError> {
     let mut attempt = 1;
     loop {

@@ -22,6 +22,8 @@ use muster_store::hub::{JobClaim, JobEnd, JobRow};
 use muster_store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use tell::Teller;
 
@@ -65,6 +67,20 @@ impl std::fmt::Debug for Worker {
     }
 }
 
+/// A job's span.
+fn span(job: &JobRow) -> Span {
+    let (name, kind) = (format!("job {}", job.kind), job.kind.as_str());
+    tracing::info_span!(
+        "job",
+        otel.name = name,
+        otel.status_code = Empty,
+        job.kind = kind,
+        job.id = job.uuid,
+        job.attempt = job.attempt,
+        job.result = Empty,
+    )
+}
+
 /// What a job came to.
 #[derive(Debug)]
 struct Outcome {
@@ -101,7 +117,8 @@ impl Worker {
                     let worker = self.clone();
                     let stop = stop.clone();
                     tokio::spawn(async move {
-                        worker.attend(job, claim, stop).await;
+                        let span = span(&job);
+                        worker.attend(job, claim, stop).instrument(span).await;
                         drop(place);
                     });
                     continue;
@@ -125,7 +142,8 @@ impl Worker {
         let mut done = 0;
         let (_keep, stop) = watch::channel(false);
         while let Some((job, claim)) = self.claim().await? {
-            self.attend(job, claim, stop.clone()).await;
+            let span = span(&job);
+            self.attend(job, claim, stop.clone()).instrument(span).await;
             done += 1;
         }
         Ok(done)
@@ -149,7 +167,8 @@ impl Worker {
             self.give_up(&job).await.map(Some)
         } else {
             let cancel = Arc::new(AtomicBool::new(false));
-            let task = tokio::spawn(work::work(self.clone(), job.clone(), Arc::clone(&teller), Arc::clone(&cancel)));
+            let work = work::work(self.clone(), job.clone(), Arc::clone(&teller), Arc::clone(&cancel));
+            let task = tokio::spawn(work.in_current_span());
             self.watch(&job, &claim, (UnderWay { task, cancel }, stop.clone())).await
         };
         let ended = match done {
@@ -218,8 +237,14 @@ impl Worker {
             metrics::histogram!("muster_job_seconds", "kind" => job.kind.clone()).record(took);
         }
         let end = JobEnd { result: outcome.result, message: outcome.message.as_deref(), now: self.clock.now() };
+        let span = Span::current();
+        span.record("job.result", outcome.result);
+        if outcome.result == "failed" {
+            span.record("otel.status_code", "ERROR");
+        }
         tracing::info!(job = job.uuid, kind = job.kind, result = outcome.result, "job ended");
-        self.store.end_job(claim, end).await
+        self.store.end_job(claim, end).await?;
+        self.store.rest().await
     }
 
     /// Waits for a job's outcome; none where it was given back.

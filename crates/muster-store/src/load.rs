@@ -65,33 +65,33 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the indexes that are missing, each in a transaction of its own: a crash leaves whole ones, and the next
-    /// opening makes the others.
+    /// Makes the indexes that are missing. Each has a transaction and a turn of the writer of its own: others write in
+    /// between, and a crash leaves whole ones; the next opening makes the rest.
     pub async fn end_load(&self) -> Result<(), StoreError> {
         if self.dialect() != Dialect::Sqlite {
             return Ok(());
         }
-        let mut writer = self.writer().await?;
-        let mut conn = writer.conn();
-        let missing = missing(&mut conn).await?;
-        if missing.is_empty() {
+        loop {
+            let mut writer = self.writer().await?;
+            let mut conn = writer.conn();
+            let Some(statement) = missing(&mut conn).await?.into_iter().next() else { return Ok(()) };
+            // The sorter takes as much memory as the cache may: half of it each.
+            cache(&mut conn, SQLITE_BUILD_CACHE_KIB).await?;
+            let made = conn.execute("making an index", statement, Vec::new()).await;
+            cache(&mut conn, SQLITE_WRITER_CACHE_KIB).await?;
+            made?;
+        }
+    }
+
+    /// Gives back what the writer's connection keeps in memory: after a run nobody needs it soon.
+    pub async fn rest(&self) -> Result<(), StoreError> {
+        if self.dialect() != Dialect::Sqlite || self.is_read_only() {
             return Ok(());
         }
-        // The sorter takes as much memory as the cache may: half of it each.
-        let made = match cache(&mut conn, SQLITE_BUILD_CACHE_KIB).await {
-            Ok(()) => make(&mut conn, missing).await,
-            Err(error) => Err(error),
-        };
-        cache(&mut conn, SQLITE_WRITER_CACHE_KIB).await?;
-        made
+        let mut writer = self.writer().await?;
+        writer.conn().execute("giving memory back", "PRAGMA shrink_memory", Vec::new()).await?;
+        Ok(())
     }
-}
-
-async fn make(conn: &mut Conn<'_>, missing: Vec<String>) -> Result<(), StoreError> {
-    for statement in missing {
-        conn.execute("making an index", statement, Vec::new()).await?;
-    }
-    Ok(())
 }
 
 async fn cache(conn: &mut Conn<'_>, kib: u32) -> Result<(), StoreError> {
@@ -120,4 +120,44 @@ async fn is_below(conn: &mut Conn<'_>, table: &str, limit: i64) -> Result<bool, 
     let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT $1)");
     let row = conn.fetch_one("looking for rows", sql, vec![limit.into()]).await?;
     Ok(row.map_or(Ok(0), |row| row.int(0))? < limit)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+    use crate::Location;
+
+    async fn lacking(store: &Store) -> usize {
+        missing(&mut store.reader().await.unwrap().conn()).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_waits_for_one_index_at_most() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&Location::Directory(directory.path().to_owned())).await.unwrap();
+        store.begin_load(Class::User, false).await.unwrap();
+        let all = lacking(&store).await;
+        assert!(all > 2, "{all}");
+        let held = store.writer().await.unwrap();
+        let making = tokio::spawn({
+            let store = store.clone();
+            async move { store.end_load().await }
+        });
+        tokio::task::yield_now().await;
+        let writing = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let transaction = store.begin().await.unwrap();
+                let lacking = lacking(&store).await;
+                transaction.commit().await.unwrap();
+                lacking
+            }
+        });
+        tokio::task::yield_now().await;
+        drop(held);
+        assert_eq!(writing.await.unwrap(), all - 1);
+        making.await.unwrap().unwrap();
+        assert_eq!(lacking(&store).await, 0);
+    }
 }

@@ -37,7 +37,10 @@ impl Location {
 pub(crate) const SQLITE_WRITER_CACHE_KIB: u32 = 16 << 10;
 /// The same while indexes are made: the sorter takes as much again.
 pub(crate) const SQLITE_BUILD_CACHE_KIB: u32 = 8 << 10;
-const SQLITE_READER_CACHE_KIB: u32 = 4 << 10;
+/// Readers are many and their caches small: who asks for one thing needs several statements, and with few connections
+/// each of them waits for its turn behind everybody else's.
+const SQLITE_READERS: u32 = 8;
+const SQLITE_READER_CACHE_KIB: u32 = 1 << 10;
 
 /// How long a database may take to answer at first.
 const REACH: Duration = Duration::from_secs(5);
@@ -227,8 +230,10 @@ async fn sqlite(directory: &Path) -> Result<Pools, sqlx::Error> {
             .pragma("temp_store", "FILE")
             .statement_cache_capacity(64)
     };
-    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options(SQLITE_WRITER_CACHE_KIB)).await?;
-    let reader = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options(SQLITE_READER_CACHE_KIB));
+    // A file needs no asking at each turn whether it is still there, as a server does.
+    let pool = |most| SqlitePoolOptions::new().max_connections(most).test_before_acquire(false);
+    let writer = pool(1).connect_with(options(SQLITE_WRITER_CACHE_KIB)).await?;
+    let reader = pool(SQLITE_READERS).connect_lazy_with(options(SQLITE_READER_CACHE_KIB));
     Ok(Pools::Sqlite { writer, reader })
 }
 

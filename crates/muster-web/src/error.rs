@@ -97,6 +97,8 @@ codes! {
     RunsElsewhere = "runs_elsewhere", CONFLICT, "The hub does not run this.";
     /// The body is too large.
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is too large.";
+    /// The body takes too long.
+    TooSlow = "too_slow", REQUEST_TIMEOUT, "The body took too long to arrive.";
     /// The body is of another kind.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is of another media type than this operation takes.";
     /// Too many failures.

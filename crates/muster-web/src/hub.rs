@@ -1,7 +1,9 @@
 //! What every handler stands on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ipnet::IpNet;
 use muster_core::clock::{Clock, Instant};
 use muster_core::connector::Offer;
 use muster_core::seal::Keyring;
@@ -9,6 +11,7 @@ use muster_store::Store;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::auth::{Attempts, Passwords, SigningKey};
+use crate::made_by::CompiledMaps;
 use crate::random::Random;
 
 /// How many live streams are open at once.
@@ -19,13 +22,22 @@ const STREAMS: usize = 64;
 pub struct Settings {
     /// Whether browsers reach the hub by TLS: cookies are then sent by TLS only.
     pub secure_cookies: bool,
+    /// Networks whose machines say truly for whom they ask, in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a body may take to arrive.
+    pub body_deadline: Duration,
     /// The work of a password's hash, as (KiB of memory, passes): tests take little.
     pub password_work: (u32, u32),
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { secure_cookies: false, password_work: (19 * 1024, 2) }
+        Self {
+            secure_cookies: false,
+            trusted_proxies: Vec::new(),
+            body_deadline: Duration::from_secs(30),
+            password_work: (19 * 1024, 2),
+        }
     }
 }
 
@@ -47,6 +59,7 @@ pub struct Hub {
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) compiled: CompiledMaps,
     /// Held while a profile is checked against the others and kept: two at once could not see each other.
     pub(crate) profiles: Mutex<()>,
 }
@@ -73,6 +86,7 @@ impl Hub {
             passwords,
             attempts: Attempts::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            compiled: CompiledMaps::default(),
             profiles: Mutex::default(),
         }
     }

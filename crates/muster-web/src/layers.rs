@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::auth::csrf;
+use crate::client;
 use crate::console;
 use crate::error::Problem;
+use crate::extract::BodyDeadline;
 use crate::hub::Hub;
 
 /// The most bytes of a body.
@@ -38,8 +42,14 @@ async fn outermost(State(hub): State<Arc<Hub>>, mut request: Request, next: Next
     let id = data_encoding::HEXLOWER.encode(&hub.random.bytes::<12>());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
+    if let Some(address) = client::address(&request, &hub.settings.trusted_proxies) {
+        request.extensions_mut().insert(address);
+    }
+    request.extensions_mut().insert(BodyDeadline(hub.settings.body_deadline));
     let asked = console::Asked::of(&request);
-    let mut response = next.run(request).await;
+    let span = span(&request, &id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         log(&problem, &id, (method.as_str(), &path));
         response = match asked {
@@ -65,6 +75,21 @@ async fn outermost(State(hub): State<Arc<Hub>>, mut request: Request, next: Next
     // Static files say otherwise themselves.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// A request's span. Of its address only the route: what stands in it is the users'.
+fn span(request: &Request, id: &str) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
+    let method = request.method().as_str();
+    tracing::info_span!(
+        "request",
+        otel.name = format_args!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        request.id = id,
+    )
 }
 
 fn log(problem: &Problem, id: &str, (method, path): (&str, &str)) {

@@ -17,11 +17,13 @@
 
 pub mod api;
 pub mod auth;
+mod client;
 mod console;
 pub mod error;
 pub mod extract;
 mod hub;
 mod layers;
+mod made_by;
 mod random;
 pub mod settings;
 

@@ -1,9 +1,10 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use muster_core::secret::Secret;
 
 /// Muster calls the roll of what an organization exposes and who may touch it.
@@ -65,6 +66,14 @@ pub(crate) struct ServeArguments {
     /// Its private key, PEM.
     #[arg(long, env = "MUSTER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// The address or network of a proxy before this hub, several by commas. What such a machine says in
+    /// `X-Forwarded-For` is believed: limits on sign-in and the audit then name the client, not the proxy.
+    #[arg(long = "trusted-proxy", env = "MUSTER_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',',
+          value_parser = network)]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// How many connections are open at once; who comes after is sent away.
+    #[arg(long, env = "MUSTER_CONNECTIONS", default_value_t = CONNECTIONS, value_name = "N", value_parser = connections)]
+    pub(crate) connections: usize,
     /// How many jobs run at once.
     #[arg(long, env = "MUSTER_WORKERS", default_value_t = 4, value_name = "N", value_parser = workers)]
     pub(crate) workers: usize,
@@ -73,6 +82,10 @@ pub(crate) struct ServeArguments {
           value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) keep_days: u32,
 }
+
+/// How many connections a hub keeps open at once, where nothing else is said: below the 1,024 files that a process
+/// usually may open.
+pub(crate) const CONNECTIONS: usize = 512;
 
 /// How long that is, unless somebody says otherwise (design D14).
 pub(crate) const KEEP_DAYS: u32 = 90;
@@ -126,6 +139,20 @@ pub(crate) struct TenantListArguments {
 
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.trim()
+        .parse()
+        .ok()
+        .or_else(|| address(text.trim()))
+        .ok_or_else(|| "it is no address and no network: write `10.0.0.5`, `10.0.0.0/24` or `fd00::/8`".to_owned())
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok().filter(|number| (1..=65_536).contains(number));
+    number.ok_or_else(|| "it is no number from 1 to 65536".to_owned())
 }
 
 fn workers(text: &str) -> Result<usize, String> {

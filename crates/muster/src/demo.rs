@@ -28,6 +28,7 @@ use serde_json::json;
 use crate::cli::DemoArguments;
 use crate::console::say_line;
 use crate::failure::Failure;
+use crate::listen::Listening;
 use crate::serve::{Serving, Start, until_told_to_end};
 
 const CONNECTOR: &str = "4d757374-6572-4d64-8001-000000000001";
@@ -49,10 +50,10 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     eprintln!("a simulated Active Directory answers at ldap://{}", lab.ldap_address());
     let password = password(&directory)?;
     let start = Start {
-        listen: arguments.listen,
+        listening: Listening { address: arguments.listen, tls: None, connections: crate::cli::CONNECTIONS },
+        trusted_proxies: Vec::new(),
         data: Some(&directory.join("hub")),
         database: None,
-        tls: None,
         workers: 2,
         keep_days: crate::cli::KEEP_DAYS,
         password: Some(password.clone()),

@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod keys;
 mod lab;
+mod listen;
 mod maps;
 mod metrics;
 mod output;
@@ -19,16 +20,20 @@ mod specs;
 mod state;
 mod sync;
 mod table;
+mod telemetry;
 mod tenant;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use cli::{Cli, Command};
 use failure::Failure;
+use telemetry::Telemetry;
+
+/// What a run has freed goes back to the machine (docs/adr/0008): glibc keeps a heap for each thread.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -39,16 +44,19 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    if let Err(failure) = start_log(cli.log.as_deref()) {
-        return failure.report(cli.json);
-    }
+    let telemetry = match Telemetry::start(cli.log.as_deref()) {
+        Ok(telemetry) => telemetry,
+        Err(failure) => return failure.report(cli.json),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return Failure::failed(anyhow::Error::new(error).context("starting the runtime")).report(cli.json);
         }
     };
-    match runtime.block_on(run(&cli)) {
+    let ended = runtime.block_on(run(&cli));
+    telemetry.end();
+    match ended {
         Ok(code) => code,
         Err(failure) => failure.report(cli.json),
     }
@@ -70,20 +78,4 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-fn start_log(filter: Option<&str>) -> Result<(), Failure> {
-    let given = filter.unwrap_or("error");
-    let refused = |why: anyhow::Error| {
-        Failure::usage(why.context(format!("reading the log filter `{given}`")))
-            .with_hint("one of error, warn, info, debug, trace and off, or parts like `muster_engine=debug`, by commas")
-    };
-    // A word alone that is no level would be taken for the name of a part of the program, and nothing be logged.
-    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
-    if let Some(word) = given.split(',').map(str::trim).find(|word| !word.contains(['=', '[']) && !is_level(word)) {
-        return Err(refused(anyhow::anyhow!("`{word}` is no level")));
-    }
-    let filter = EnvFilter::try_new(given).map_err(|error| refused(error.into()))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    Ok(())
 }

@@ -1,15 +1,14 @@
 //! `muster serve`: the hub. Web, worker and scheduler in one process, meeting in the store (docs/adr/0006).
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use ipnet::IpNet;
 use muster_connectors::REGISTRY;
 use muster_core::clock::{Clock, Instant, SystemClock};
 use muster_core::secret::Secret;
@@ -18,15 +17,13 @@ use muster_engine::worker::Worker;
 use muster_store::{Location, Store};
 use muster_web::auth::ensure_administrator;
 use muster_web::{Hub, Problem, Random, Settings};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cli::ServeArguments;
 use crate::console::say_line;
 use crate::failure::Failure;
-
+use crate::listen::{Listening, listen};
 use crate::state::{self, State};
 use crate::{keys, metrics};
 
@@ -56,11 +53,11 @@ pub(crate) struct Serving {
 
 /// What a hub is started with.
 pub(crate) struct Start<'a> {
-    pub(crate) listen: SocketAddr,
+    pub(crate) listening: Listening<'a>,
+    /// Networks whose machines say truly for whom they ask.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) data: Option<&'a Path>,
     pub(crate) database: Option<&'a Secret>,
-    /// Certificate and key.
-    pub(crate) tls: Option<(&'a Path, &'a Path)>,
     pub(crate) workers: usize,
     /// How many days what is gone keeps its records and history, and what has ended its traces.
     pub(crate) keep_days: u32,
@@ -74,10 +71,10 @@ pub(crate) async fn run(arguments: &ServeArguments, json: bool) -> Result<ExitCo
         _ => None,
     };
     let start = Start {
-        listen: arguments.listen,
+        listening: Listening { address: arguments.listen, tls, connections: arguments.connections },
+        trusted_proxies: arguments.trusted_proxies.clone(),
         data: arguments.place.data.as_deref(),
         database: arguments.place.database.as_ref(),
-        tls,
         workers: arguments.workers,
         keep_days: arguments.keep_days,
         password: None,
@@ -129,7 +126,11 @@ impl Serving {
             // Nobody else has this directory: what a hub before left under way is free.
             store.free_jobs().await?;
         }
-        let settings = Settings { secure_cookies: start.tls.is_some(), ..Settings::default() };
+        let settings = Settings {
+            secure_cookies: start.listening.tls.is_some(),
+            trusted_proxies: start.trusted_proxies.clone(),
+            ..Settings::default()
+        };
         let offers = REGISTRY.iter().map(|kind| kind.offer()).collect();
         let surroundings = (Arc::clone(&keyring), Arc::clone(&clock));
         let hub = Hub::new((store.clone(), offers), surroundings.0, surroundings.1, Random::of_the_system(), settings);
@@ -139,7 +140,7 @@ impl Serving {
         let password = first.map_err(|problem| not_made("making the first administrator", problem))?.password();
         let handle = Handle::new();
         let router = metrics::around(muster_web::router(Arc::clone(&hub)), &store)?;
-        let (url, serving) = listen(&start, router, &handle).await?;
+        let (url, serving) = listen(start.listening, router, &handle)?;
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             store: store.clone(),
@@ -196,73 +197,6 @@ async fn open(start: &Start<'_>) -> Result<(Store, Option<State>), Failure> {
         (None, None) => Err(Failure::usage(anyhow!("there is no place for the store"))
             .with_hint("give `--data DIR` for the embedded one, or `--database URL`")),
     }
-}
-
-fn not_listening(address: SocketAddr, error: std::io::Error) -> Failure {
-    let hint = match error.kind() {
-        ErrorKind::AddrInUse => "another program listens there: end it, or give another address by `--listen`",
-        ErrorKind::AddrNotAvailable => "this machine has no such address: give one of its own by `--listen`",
-        ErrorKind::PermissionDenied => "ports below 1024 need a right of their own: give another by `--listen`",
-        _ => "give another address by `--listen`",
-    };
-    Failure::failed(anyhow::Error::new(error).context(format!("listening at `{address}`"))).with_hint(hint)
-}
-
-async fn listen(
-    start: &Start<'_>,
-    router: axum::Router,
-    handle: &Handle<SocketAddr>,
-) -> Result<(String, JoinHandle<()>), Failure> {
-    let listener = TcpListener::bind(start.listen)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|error| not_listening(start.listen, error))?;
-    let address = listener.local_addr().context("reading the address").map_err(Failure::failed)?;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let handle = handle.clone();
-    let failed = |error: std::io::Error| Failure::failed(anyhow::Error::new(error).context("serving"));
-    let (scheme, task) = match start.tls {
-        Some((certificate, key)) => {
-            let server = axum_server::from_tcp_rustls(listener, tls(certificate, key)?).map_err(failed)?.handle(handle);
-            ("https", tokio::spawn(async move { told(server.serve(service).await) }))
-        }
-        None => {
-            let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
-            ("http", tokio::spawn(async move { told(server.serve(service).await) }))
-        }
-    };
-    Ok((format!("{scheme}://{address}"), task))
-}
-
-fn told(served: std::io::Result<()>) {
-    if let Err(error) = served {
-        tracing::error!(%error, "serving ended");
-    }
-}
-
-/// TLS 1.2 and 1.3 with the certificate and key of two PEM files.
-fn tls(certificate: &Path, key: &Path) -> Result<RustlsConfig, Failure> {
-    let wrong = |path: &Path, what: &str| {
-        let shown = path.display().to_string();
-        let what = what.to_owned();
-        move |error: rustls::pki_types::pem::Error| {
-            Failure::usage(anyhow::Error::new(error).context(format!("reading the {what} of `{shown}`")))
-                .with_hint("PEM files: the certificate with its chain, and its private key")
-        }
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(wrong(certificate, "certificate"))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(wrong(key, "private key"))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(chain, private))
-        .map_err(|error| {
-            Failure::usage(anyhow::Error::new(error).context("taking the certificate and its key into use"))
-                .with_hint("the key must be the certificate's own")
-        })?;
-    Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
 /// Lets go once a day of what is kept for so many days only, until told to stop.

@@ -49,7 +49,7 @@ pub(super) fn api(service: &Service, api: &Api) -> Value {
     let mut properties = json!({
         "displayName": api.title, "apiRevision": api.revision.to_string(), "subscriptionRequired": true,
         "serviceUrl": format!("{protocol}://backend.contoso.example/{}", api.name), "path": api.path,
-        "protocols": [protocol], "isCurrent": true, "description": null,
+        "protocols": [protocol], "isCurrent": true,
     });
     // The list does not say what most APIs are.
     if api.kind != "http" {
@@ -107,18 +107,15 @@ pub(super) fn schemas(service: &Service, api: &Api) -> Vec<Value> {
     if api.kind == "graphql" { vec![schema(service, api, false)] } else { Vec::new() }
 }
 
-/// The schema of a GraphQL API; lists leave its document out.
+/// The schema of a GraphQL API; lists leave its document empty.
 pub(super) fn schema(service: &Service, api: &Api, whole: bool) -> Value {
-    let mut schema = json!({
+    let field = api.path.replace('/', "_");
+    let document = if whole { json!({ "value": format!("type Query {{ {field}: String }}") }) } else { json!({}) };
+    json!({
         "id": format!("{}/apis/{}/schemas/graphql", service.id(), api.name),
         "type": "Microsoft.ApiManagement/service/apis/schemas", "name": "graphql",
-        "properties": { "contentType": "application/vnd.ms-azure-apim.graphql.schema" },
-    });
-    if whole {
-        schema["properties"]["document"] =
-            json!({ "value": format!("type Query {{ {}: String }}", api.path.replace('/', "_")) });
-    }
-    schema
+        "properties": { "contentType": "application/vnd.ms-azure-apim.graphql.schema", "document": document },
+    })
 }
 
 /// The document that an export holds.

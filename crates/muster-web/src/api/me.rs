@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::{Address, Kind, Principal, Viewer, check_new_password, prove_password};
+use crate::auth::{Kind, Principal, Viewer, check_new_password, prove_password};
+use crate::client::Address;
 use crate::error::{Code, Problem};
 use crate::extract::Body;
 use crate::hub::Hub;

@@ -15,7 +15,6 @@ pub use first::{First, add_tenant, ensure_administrator};
 pub use password::Passwords;
 pub(crate) use password::check_new as check_new_password;
 pub use principal::{Kind, Manager, Principal, Role, Through, Viewer};
-pub use routes::Address;
 pub(crate) use sign_in::prove_password;
 pub use sign_in::{SESSION_SECONDS, SignedIn, clear_cookie, session_cookie, sign_in_client, sign_in_user};
 pub use token::{Claims, SigningKey};

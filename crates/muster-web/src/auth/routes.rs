@@ -1,11 +1,8 @@
 //! `POST /auth`, `POST /auth/oidc`, `DELETE /api/v1/session`.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use muster_core::secret::Secret;
@@ -15,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Principal, clear_cookie, sign_in_client, sign_in_user};
+use crate::client::Address;
 use crate::error::{Code, Problem};
 use crate::extract::Form;
 use crate::hub::Hub;
@@ -22,19 +20,6 @@ use crate::layers::RequestId;
 
 pub(crate) fn router() -> OpenApiRouter<Arc<Hub>> {
     OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(sign_in_oidc)).routes(routes!(sign_out))
-}
-
-/// The address a request comes from, as far as the listener tells.
-#[derive(Debug, Clone)]
-pub struct Address(pub String);
-
-impl<S: Sync> FromRequestParts<S> for Address {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(info.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string())))
-    }
 }
 
 /// Who signs in.

@@ -11,7 +11,8 @@ use muster_core::secret::Secret;
 use serde::Deserialize;
 
 use super::frame::{Frame, THEME_COOKIE, Theme, html, to};
-use crate::auth::{Address, COOKIE, Principal, clear_cookie, session_cookie, sign_in_user};
+use crate::auth::{COOKIE, Principal, clear_cookie, session_cookie, sign_in_user};
+use crate::client::Address;
 use crate::error::{Code, Problem};
 use crate::extract::{Form, Query};
 use crate::hub::Hub;

@@ -1,5 +1,7 @@
 //! Bodies: JSON and forms.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
@@ -80,9 +82,19 @@ pub(crate) fn is_of_type(request: &Request, wanted: &str) -> bool {
     essence.is_some_and(|essence| essence.eq_ignore_ascii_case(wanted))
 }
 
+/// How long a body may take to arrive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyDeadline(pub(crate) Duration);
+
 /// The body's bytes, up to the limit.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let deadline = request.extensions().get::<BodyDeadline>().map_or(Duration::MAX, |deadline| deadline.0);
+    let arrived = tokio::time::timeout(deadline, Bytes::from_request(request, state)).await;
+    let late = || {
+        let detail = format!("the body did not arrive within {} seconds", deadline.as_secs());
+        Problem::new(Code::TooSlow).detail(detail).remedy("send the request again")
+    };
+    arrived.map_err(|_| late())?.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             let limit = crate::layers::MAXIMUM_BODY;
             return Problem::new(Code::TooLarge).detail(format!("a body has at most {limit} bytes"));

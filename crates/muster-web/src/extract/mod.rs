@@ -4,7 +4,7 @@ mod body;
 mod parameters;
 
 pub use body::{Body, Form, OptionalBody};
-pub(crate) use body::{is_of_type, read};
+pub(crate) use body::{BodyDeadline, is_of_type, read};
 pub use parameters::{Path, Query};
 
 use axum::extract::FromRequestParts;

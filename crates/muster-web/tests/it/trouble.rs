@@ -1,12 +1,20 @@
 //! A store in trouble: what the outside is told, and what it is not.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
 use axum::response::IntoResponse as _;
+use futures_util::{StreamExt as _, stream};
 use muster_store::StoreError;
-use muster_web::Problem;
+use muster_web::{Hub, Problem, Random, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Executor as _, SqliteConnection};
+use tower::ServiceExt as _;
 
-use crate::app::{Answer, both};
+use crate::app::{Answer, both, offers};
 
 async fn connect(options: SqliteConnectOptions) -> SqliteConnection {
     options.connect().await.unwrap()
@@ -48,6 +56,29 @@ async fn a_store_that_is_gone_is_said_and_nothing_of_it() {
         let told = answer.text.to_lowercase();
         assert!(!["sql", "pool", "select", "postgres"].iter().any(|word| told.contains(word)), "{told}");
         assert_eq!(app.get("/healthz").await.status, 503);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_given_up() {
+    both(async |app| {
+        let settings =
+            Settings { body_deadline: Duration::from_millis(50), password_work: (8, 1), ..Settings::default() };
+        let keyring = Arc::clone(&app.hub.keyring);
+        let surroundings = (app.hub.store.clone(), offers());
+        let hub = Hub::new(surroundings, keyring, Arc::clone(&app.hub.clock), Random::seeded(8), settings);
+        let router = muster_web::router(Arc::new(hub));
+        for (path, kind) in [("/api/v1/clients", "application/json"), ("/auth", "application/x-www-form-urlencoded")] {
+            let begin = stream::iter([Ok::<_, Infallible>("{")]);
+            let request = Request::post(path)
+                .header("authorization", format!("Bearer {}", app.token))
+                .header("content-type", kind)
+                .body(Body::from_stream(begin.chain(stream::pending())))
+                .unwrap();
+            let answer = Answer::read(router.clone().oneshot(request).await.unwrap()).await;
+            assert_eq!(answer.said(), (408, "too_slow".to_owned()), "{path}: {}", answer.text);
+        }
     })
     .await;
 }

@@ -84,12 +84,28 @@ impl Hub {
 
     /// The same; what it logs goes there.
     pub(crate) fn start_telling(place: &Place, log: Stdio) -> Self {
-        Self::serve(place, log, None).signed_in()
+        Self::serve(place, log, (&[], &[])).signed_in()
+    }
+
+    /// Starts a hub with more arguments.
+    pub(crate) fn start_with(place: &Place, arguments: &[&str]) -> Self {
+        Self::serve(place, Stdio::null(), (arguments, &[])).signed_in()
+    }
+
+    /// Starts a hub with more in its environment.
+    pub(crate) fn start_knowing(place: &Place, variables: &[(&str, &str)]) -> Self {
+        Self::serve(place, Stdio::null(), (&[], variables)).signed_in()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
     }
 
     /// The same, with everything logged into a file.
     pub(crate) fn loud(place: &Place, log: &Path) -> Self {
-        Self::serve(place, std::fs::File::create(log).unwrap().into(), Some("trace")).signed_in()
+        let everything = [("MUSTER_LOG", "trace"), ("RUST_BACKTRACE", "full")];
+        Self::serve(place, std::fs::File::create(log).unwrap().into(), (&[], &everything)).signed_in()
     }
 
     fn signed_in(mut self) -> Self {
@@ -114,21 +130,21 @@ impl Hub {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let token = std::mem::take(&mut self.token);
-        *self = Self::serve(place, Stdio::null(), None);
+        *self = Self::serve(place, Stdio::null(), (&[], &[]));
         self.token = token;
     }
 
-    fn serve(place: &Place, log: Stdio, filter: Option<&str>) -> Self {
+    fn serve(place: &Place, log: Stdio, (arguments, variables): (&[&str], &[(&str, &str)])) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).env("MUSTER_ADMIN_PASSWORD", PASSWORD);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--json"])
+            .args(arguments)
+            .env("MUSTER_ADMIN_PASSWORD", PASSWORD);
         match place {
             Place::Directory(directory) => command.arg("--data").arg(directory),
             Place::Database(url) => command.args(["--database", url]).env("MUSTER_SECRET_KEY", "ab".repeat(32)),
         };
-        if let Some(filter) = filter {
-            command.env("MUSTER_LOG", filter).env("RUST_BACKTRACE", "full");
-        }
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

@@ -6,6 +6,7 @@ mod azure;
 mod bodies;
 mod checks;
 mod command;
+mod connections;
 mod directory;
 mod faults;
 mod full_disk;
@@ -27,4 +28,5 @@ mod starting;
 #[path = "../../../muster-web/tests/it/tables.rs"]
 mod tables;
 mod tenants;
+mod traces;
 mod usage;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use data_encoding::BASE64;
 use muster_core::asset::Class;
 use muster_core::clock::Instant;
-use muster_core::map::{self, TransformMap};
+use muster_core::map::TransformMap;
 use muster_core::model::{AttributeKind, StreamModel};
 use muster_core::record::decode_values;
 use muster_core::value;
@@ -26,6 +26,7 @@ use crate::auth::{Principal, Viewer};
 use crate::error::{Code, Problem};
 use crate::extract::Path;
 use crate::hub::Hub;
+use crate::made_by;
 
 /// How deep a container's path is followed.
 const DEPTH: usize = 64;
@@ -89,7 +90,7 @@ async fn detail((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result
     let connector = ConnectorRow { id: row.connector, tenant: who.tenant, name: String::new() };
     let scopes = hub.store.scopes(&connector).await?;
     let scope = scopes.into_iter().find(|scope| scope.id == document.scope);
-    let map = map_of(hub, who.tenant, &row).await?;
+    let map = made_by::map(hub, who.tenant, row.map).await?;
     let provenance = map.as_ref().map(|map| provenance(&row, map)).unwrap_or_default();
     let raw = map.as_ref().and_then(|map| raw(map.model(), &document));
     let names = Names::of(hub, who.tenant).await?;
@@ -102,13 +103,6 @@ async fn detail((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result
         raw,
         asset: Asset::of(&names, row),
     }))
-}
-
-/// The map that made an asset.
-async fn map_of(hub: &Hub, tenant: i64, row: &AssetRow) -> Result<Option<TransformMap>, Problem> {
-    let Some((stream, text)) = hub.store.map_text(tenant, row.map).await? else { return Ok(None) };
-    let models = hub.offers.iter().filter_map(|offer| offer.model.stream(&stream));
-    Ok(models.filter_map(|model| map::compile(&text, model).ok()).next())
 }
 
 fn provenance(row: &AssetRow, map: &TransformMap) -> Map<String, Value> {

@@ -25,6 +25,7 @@ use crate::console::profiles::collects_posture;
 use crate::error::{Code, Problem};
 use crate::extract::Path;
 use crate::hub::Hub;
+use crate::made_by;
 
 /// An attribute of the asset, and where it came from.
 struct Attribute {
@@ -62,7 +63,7 @@ struct DetailPage {
 pub(super) struct Around<'a> {
     pub(super) connection: Option<ConnectionRow>,
     pub(super) model: Option<&'a Arc<StreamModel>>,
-    pub(super) map: Option<TransformMap>,
+    pub(super) map: Option<Arc<TransformMap>>,
     pub(super) document: Option<DocumentRow>,
 }
 
@@ -71,8 +72,7 @@ impl<'a> Around<'a> {
         let connection = hub.store.connection_of(tenant, asset.connector).await?;
         let offer = connection.as_ref().and_then(|connection| hub.offer(&connection.type_name));
         let model = offer.and_then(|offer| offer.model.stream(&asset.stream));
-        let text = hub.store.map_text(tenant, asset.map).await?;
-        let map = text.and_then(|(_, text)| muster_core::map::compile(&text, model?).ok());
+        let map = made_by::map(hub, tenant, asset.map).await?;
         // The asset was read for this tenant; this reads more of the same one.
         let document = hub.store.documents(&[asset.id]).await?.into_iter().next();
         Ok(Self { connection, model, map, document })
