@@ -26,6 +26,7 @@ mod purge;
 mod removal;
 mod secrets;
 mod sessions;
+mod standing;
 mod tenants;
 
 pub use accounts::{AccountRow, NewAccount};
@@ -42,6 +43,7 @@ pub use profiles::{ProfileChange, ProfileRow};
 pub use purge::Purged;
 pub use secrets::{SealedSecret, SecretRow};
 pub use sessions::SessionRow;
+pub use standing::{Ended, Standing, Subject};
 pub use tenants::TenantRow;
 
 use crate::StoreError;

@@ -11,6 +11,7 @@ mod events;
 mod full;
 mod inventory;
 mod letters;
+mod lists;
 mod maps;
 mod people;
 mod tables;
