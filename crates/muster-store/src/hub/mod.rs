@@ -38,7 +38,7 @@ pub use held::HeldRow;
 pub use jobs::{Enqueued, JobClaim, JobEnd, JobFilter, JobRow, NewJob};
 pub use letters::{LetterFilter, LetterRow};
 pub use lists::{ConnectorLabel, RunFilter};
-pub use own_maps::{NewMap, OwnMapRow};
+pub use own_maps::{MapVersionRow, NewMap, OwnMapRow};
 pub use profiles::{ProfileChange, ProfileRow};
 pub use purge::Purged;
 pub use secrets::{SealedSecret, SecretRow};
