@@ -156,11 +156,12 @@ fn depth(bytes: &[u8]) -> usize {
 fn nul_in(value: &Value) -> Option<String> {
     let below = |name: &str, value: &Value| {
         let inner = nul_in(value)?;
-        Some(if inner.is_empty() { name.to_owned() } else { format!("{name}.{inner}") })
+        let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+        Some(format!("{name}{dot}{inner}"))
     };
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
-        Value::Array(values) => values.iter().enumerate().find_map(|(at, value)| below(&at.to_string(), value)),
+        Value::Array(values) => values.iter().enumerate().find_map(|(at, value)| below(&format!("[{at}]"), value)),
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
             if name.contains('\0') { Some(name.replace('\0', "\u{fffd}")) } else { below(name, value) }
         }),
@@ -193,7 +194,7 @@ mod tests {
             assert_eq!(field(text), "port", "{text}");
         }
         assert_eq!(field(r#"{"port":1,"prot":2}"#), "prot");
-        assert_eq!(field(r#"{"port":{"a":[1,"\u0000"]}}"#), "port.a.1");
+        assert_eq!(field(r#"{"port":{"a":[1,"\u0000"]}}"#), "port.a[1]");
         assert_eq!(refused("[1]"), "it is no object");
         assert_eq!(refused("{"), "it is not JSON (line 1, column 1)");
         assert_eq!(refused(r#"{"port":1,"x\u0000":2}"#), "a text holds a NUL character");

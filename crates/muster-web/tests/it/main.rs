@@ -13,6 +13,7 @@ mod inventory;
 mod letters;
 mod lists;
 mod maps;
+mod nonsense;
 mod people;
 mod tables;
 mod tenants;
