@@ -30,6 +30,7 @@ test("users are listed, asked for, narrowed down", async () => {
   await look();
   const all = await found();
   assert(all >= USERS, `${all} users of ${USERS}`);
+  assert(await fits(), "the list fits its place");
   await search("(status:ACTIVE or status:DISABLED) and department:Finance");
   await picture();
   await search("status:DISABLED");
@@ -118,6 +119,54 @@ test("a new connector begins with a form drawn from its type", async () => {
   await look();
 });
 
+test("dead letters, what is held, and one's own account", async () => {
+  for (const place of ["dead-letters", "held"]) {
+    await follow(`nav a[href='/console/${place}']`);
+    await look();
+  }
+  await follow(".person a[href='/console/account']");
+  await look();
+});
+
+test("a map is cloned, changed with what is wrong told, tried, saved and deleted", async () => {
+  await follow("nav a[href='/console/maps']");
+  assert.match(await text("section[aria-labelledby=own]"), /no map of your own yet/);
+  await look();
+  await follow("section[aria-labelledby=models] a[href$=':users']");
+  assert((await texts("section[aria-labelledby=rows] tbody tr")).length > 5, "a map has rows");
+  await look();
+  await page.type("#name", "Karte für Łódź 人");
+  await follow("form[action$='/clone'] button");
+  assert.equal(await text("h1"), "Karte für Łódź 人");
+  await look();
+  await follow("main a[href$='/edit']");
+  await look();
+  const edit = path();
+  await write("source: objectSid", "source: objectSit");
+  await follow("button[name=check]");
+  assert.match(await text("section[aria-labelledby=lints] li"), /^\d+:\d+ error M002/);
+  assert.match(await page.$eval("#text", (field) => field.value), /source: objectSit/);
+  await look();
+  await follow("main form button.primary");
+  await look([`422 ${edit}`]);
+  await write("source: objectSit", "source: objectSid");
+  await write("version: 1", "version: 2");
+  await follow("button[name=preview]");
+  assert((await texts("section[aria-labelledby=tried] tbody pre")).length >= 2, "records are shown before and after");
+  await look();
+  await follow("main form button.primary");
+  assert.equal((await texts("section[aria-labelledby=versions] tbody tr")).length, 2);
+  await look();
+  await follow("nav a[href='/console/maps']");
+  await look();
+  await follow("section[aria-labelledby=own] tbody th a");
+  await follow("main a[href$='/delete']");
+  await look();
+  await follow("main form button.danger");
+  assert.match(await text("section[aria-labelledby=own]"), /no map of your own yet/);
+  await look();
+});
+
 test("a page that is not there says so", async () => {
   await open("/console/nowhere");
   await look(["404 /console/nowhere"]);
@@ -140,6 +189,25 @@ test("signed out is out", async () => {
   assert.equal(path(), "/console/sign-in");
   await look();
 });
+
+/** Whether the list that is open fits its place even with a name and an address that are long and without blanks. */
+const fits = () => page.evaluate(() => {
+  const [name, , email] = document.querySelector("#results tbody tr").children;
+  name.querySelector("bdi").textContent = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh";
+  email.textContent = "wolfeschlegelsteinhausenbergerdorff@subsidiary.department.example.com";
+  const { scrollWidth, clientWidth } = document.querySelector("#results .scroll");
+  return scrollWidth <= clientWidth && document.documentElement.scrollWidth <= innerWidth;
+});
+
+/** Changes the text of the map that is edited. */
+async function write(from, to) {
+  const found = await page.$eval("#text", (field, from, to) => {
+    const found = field.value.includes(from);
+    field.value = field.value.replace(from, to);
+    return found;
+  }, from, to);
+  assert(found, `the map holds ${from}`);
+}
 
 /** The README's picture; only by request, because its times of the day differ from run to run. */
 async function picture() {

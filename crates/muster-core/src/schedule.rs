@@ -125,6 +125,29 @@ impl Schedule {
             .collect()
     }
 
+    /// Why nothing will ever be due after `now`; none where something will.
+    pub fn never(&self, now: Instant) -> Option<ScheduleError> {
+        if self.next_after(now).is_some() {
+            return None;
+        }
+        let endless = Self { end: None, ..self.clone() };
+        let later = "write a later one";
+        Some(match (&self.rule, self.end) {
+            (Rule::Single, _) => ScheduleError::new("start", "is over: it would never run", later),
+            (_, Some(_)) if endless.next_after(now).is_some() => {
+                let problem = "comes before the next time that fits: it would never run";
+                ScheduleError::new("end", problem, format!("{later}, or leave it out"))
+            }
+            (Rule::Cron(_), _) => {
+                let problem = "fits no day of the calendar: it would never run";
+                ScheduleError::new("expression", problem, "write a day that its month has, such as `0 0 28 2 *`")
+            }
+            (Rule::Recurring(_), _) => {
+                ScheduleError::new("start", "is too far away: it would never run", "write an earlier one")
+            }
+        })
+    }
+
     /// The first slot later than `since` that `now` has reached.
     ///
     /// However many slots passed while nobody looked, one run makes up for them: the caller runs once and looks again

@@ -384,6 +384,7 @@ impl Conn<'_> {
         sql: impl Into<String>,
         params: Vec<Param>,
     ) -> Result<u64, StoreError> {
+        tracing::trace!(operation, "a statement");
         let sql = AssertSqlSafe(sql.into());
         let done = match &mut self.inner {
             Inner::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)
@@ -405,6 +406,7 @@ impl Conn<'_> {
         sql: impl Into<String>,
         params: Vec<Param>,
     ) -> Result<Vec<Row>, StoreError> {
+        tracing::trace!(operation, "a query");
         let sql = AssertSqlSafe(sql.into());
         let rows = match &mut self.inner {
             Inner::Sqlite(connection) => bind_all!(sqlx::query(sql), params, arrays: false)

@@ -226,6 +226,23 @@ fn what_was_missed_is_one_slot() {
 }
 
 #[test]
+fn what_would_never_run_says_why() {
+    let now = at("2026-03-01T12:00:00Z");
+    let why = |value: Value| schedule(value).never(now).map(|error| (error.field, error.problem));
+    let found = |value: Value| why(value).map(|(field, _)| field).unwrap_or_default();
+    assert_eq!(found(json!({"type": "cron", "expression": "0 0 30 2 *"})), "expression");
+    assert_eq!(found(json!({"type": "cron", "expression": "0 0 29 2 *"})), "");
+    assert_eq!(found(json!({"type": "single", "start": "2026-03-01T12:00"})), "start");
+    assert_eq!(found(json!({"type": "single", "start": "2026-03-01T12:01"})), "");
+    let daily = |end: &str| json!({"type": "recurring", "every": 1, "unit": "days", "at": "02:30", "end": end});
+    assert_eq!(found(daily("2026-03-02T02:30")), "end");
+    assert_eq!(found(daily("2026-03-02T02:31")), "");
+    assert_eq!(found(json!({"type": "cron", "expression": "0 0 30 2 *", "end": "2026-03-02T02:31"})), "expression");
+    let (_, problem) = why(daily("2026-01-01T00:00")).unwrap();
+    assert_eq!(problem, "comes before the next time that fits: it would never run");
+}
+
+#[test]
 fn upcoming_is_bounded() {
     let cron = Schedule::from_cron(Cron::parse("* * * * * *").unwrap(), Zone::utc());
     assert_eq!(cron.upcoming(Instant(0), usize::MAX).len(), MOST_UPCOMING);

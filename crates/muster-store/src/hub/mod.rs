@@ -26,6 +26,7 @@ mod purge;
 mod removal;
 mod secrets;
 mod sessions;
+mod standing;
 mod tenants;
 
 pub use accounts::{AccountRow, NewAccount};
@@ -37,11 +38,12 @@ pub use held::HeldRow;
 pub use jobs::{Enqueued, JobClaim, JobEnd, JobFilter, JobRow, NewJob};
 pub use letters::{LetterFilter, LetterRow};
 pub use lists::{ConnectorLabel, RunFilter};
-pub use own_maps::{NewMap, OwnMapRow};
+pub use own_maps::{MapVersionRow, NewMap, OwnMapRow};
 pub use profiles::{ProfileChange, ProfileRow};
 pub use purge::Purged;
 pub use secrets::{SealedSecret, SecretRow};
 pub use sessions::SessionRow;
+pub use standing::{Ended, Standing, Subject};
 pub use tenants::TenantRow;
 
 use crate::StoreError;

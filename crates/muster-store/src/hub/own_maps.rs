@@ -4,7 +4,7 @@ use muster_core::clock::Instant;
 use muster_core::fold::fold;
 
 use super::audit::note;
-use super::{AuditLine, Changed, Refusal};
+use super::{AuditLine, Changed, Page, Refusal};
 use crate::runs::next_id;
 use crate::sql::{Conn, Row};
 use crate::{Store, StoreError};
@@ -49,6 +49,17 @@ pub struct NewMap<'a> {
     pub name: &'a str,
     /// Its text.
     pub text: &'a str,
+}
+
+/// A version of a map, without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapVersionRow {
+    /// Its number.
+    pub version: i64,
+    /// When it was made.
+    pub at: Instant,
+    /// By whom.
+    pub author: String,
 }
 
 const COLUMNS: &str = "SELECT m.id, m.tenant, m.uuid, m.type, m.stream, m.name, m.version, v.text, m.created_at, \
@@ -143,11 +154,36 @@ impl Store {
     }
 
     /// The maps of a tenant.
-    pub async fn own_maps(&self, tenant: i64) -> Result<Vec<OwnMapRow>, StoreError> {
+    pub async fn own_maps(&self, tenant: i64, page: Page) -> Result<Vec<OwnMapRow>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = format!("{COLUMNS} WHERE m.tenant = $1 ORDER BY m.id LIMIT 1000");
-        let rows = reader.conn().fetch("reading maps", sql, params![tenant]).await?;
+        let sql = format!("{COLUMNS} WHERE m.tenant = $1 AND m.id > $2 ORDER BY m.id LIMIT $3");
+        let rows = reader.conn().fetch("reading maps", sql, params![tenant, page.after, page.limit]).await?;
         rows.iter().map(row).collect()
+    }
+
+    /// The versions of a map, latest first.
+    pub async fn map_versions(&self, map: &OwnMapRow, limit: i64) -> Result<Vec<MapVersionRow>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT v.version, v.at, v.author FROM own_map m JOIN own_map_version v ON v.map = m.id \
+                   WHERE m.tenant = $1 AND m.id = $2 ORDER BY v.version DESC LIMIT $3";
+        let rows = reader.conn().fetch("reading a map's versions", sql, params![map.tenant, map.id, limit]).await?;
+        rows.iter()
+            .map(|row| Ok(MapVersionRow { version: row.int(0)?, at: Instant(row.int(1)?), author: row.text(2)? }))
+            .collect()
+    }
+
+    /// Some present assets of a stream of a connector type: what a map is tried on.
+    pub async fn assets_of_stream(
+        &self,
+        tenant: i64,
+        (type_name, stream): (&str, &str),
+        limit: i64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut reader = self.reader().await?;
+        let sql = "SELECT a.id FROM connector c JOIN asset a ON a.connector = c.id WHERE c.tenant = $1 AND c.type = $2 \
+                   AND c.removed_at IS NULL AND a.stream = $3 AND a.state = 'present' LIMIT $4";
+        let rows = reader.conn().fetch("reading assets", sql, params![tenant, type_name, stream, limit]).await?;
+        rows.iter().map(|row| row.int(0)).collect()
     }
 
     /// An earlier version of a map.

@@ -1,8 +1,10 @@
 //! Sealed values. The store neither seals nor opens: it keeps text that names its key.
 
+use std::collections::HashMap;
+
 use muster_core::clock::Instant;
 
-use crate::sql::Conn;
+use crate::sql::{Bulk, Conn};
 use crate::{Store, StoreError};
 
 /// A sealed value of an owner.
@@ -61,6 +63,28 @@ impl Store {
         let sql = "SELECT field, sealed FROM secret WHERE tenant = $1 AND owner = $2 ORDER BY field";
         let rows = reader.conn().fetch("reading secrets", sql, params![tenant, owner]).await?;
         rows.iter().map(|row| Ok(SealedSecret { field: row.text(0)?, sealed: row.text(1)? })).collect()
+    }
+
+    /// The sealed values of connectors, by their ids.
+    pub async fn secrets_of(
+        &self,
+        tenant: i64,
+        connectors: &[i64],
+    ) -> Result<HashMap<i64, Vec<SealedSecret>>, StoreError> {
+        let mut reader = self.reader().await?;
+        let (source, ids) = Bulk::ids(self.dialect(), connectors).source(self.dialect(), "b", 2);
+        let join = self.dialect().bulk_join();
+        let sql = format!(
+            "SELECT c.id, s.field, s.sealed FROM {source} {join} connector c ON c.id = b.id \
+             JOIN secret s ON s.tenant = c.tenant AND s.owner = c.uuid WHERE c.tenant = $1 ORDER BY c.id, s.field"
+        );
+        let mut values = params![tenant];
+        values.extend(ids);
+        let mut found: HashMap<i64, Vec<SealedSecret>> = HashMap::new();
+        for row in reader.conn().fetch("reading secrets", sql, values).await? {
+            found.entry(row.int(0)?).or_default().push(SealedSecret { field: row.text(1)?, sealed: row.text(2)? });
+        }
+        Ok(found)
     }
 
     /// All sealed values: to see at the start whether their keys are there, and to seal them anew under another.

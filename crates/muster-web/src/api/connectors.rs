@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use muster_core::connector::{Offer, Sections};
 use muster_core::secret::Secret;
-use muster_store::hub::{ConnectionChange, ConnectionRow, JobRow, NewJob, SealedSecret};
+use muster_store::hub::{ConnectionChange, ConnectionRow, JobRow, NewJob, SealedSecret, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -82,12 +82,29 @@ pub(crate) async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<ConnectionR
     hub.store.connection(tenant, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
+/// Connectors of a tenant as answers show them.
+async fn show_all(hub: &Hub, tenant: i64, rows: Vec<ConnectionRow>) -> Result<Vec<Connector>, Problem> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let states = state::all(hub, tenant, (Subject::Connector, &ids)).await?;
+    let mut set = hub.store.secrets_of(tenant, &ids).await?;
+    let shown = rows.into_iter().map(|row| {
+        let set = set.remove(&row.id).unwrap_or_default();
+        let state = states.of(row.id);
+        view(hub, row, (state, &set))
+    });
+    Ok(shown.collect())
+}
+
 async fn show(hub: &Hub, row: ConnectionRow) -> Result<Connector, Problem> {
-    let set = hub.store.secrets(row.tenant, &row.uuid).await?;
+    let shown = show_all(hub, row.tenant, vec![row]).await?.pop();
+    shown.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+fn view(hub: &Hub, row: ConnectionRow, (state, set): (RunState, &[SealedSecret])) -> Connector {
     let offer = hub.offer(&row.type_name);
-    Ok(Connector {
-        state: state::of_connector(hub, &row).await?,
-        settings: settings::shown(offer, &row.settings, &set),
+    Connector {
+        state,
+        settings: settings::shown(offer, &row.settings, set),
         data_model: offer.map(|offer| offer.model.name.clone()),
         id: row.uuid,
         name: row.name,
@@ -98,7 +115,7 @@ async fn show(hub: &Hub, row: ConnectionRow) -> Result<Connector, Problem> {
         version: row.version,
         created_at: row.created_at.to_rfc3339(),
         updated_at: row.updated_at.to_rfc3339(),
-    })
+    }
 }
 
 /// Checks the connector's own sections. What a profile would say of `profile` is a profile's matter.
@@ -121,10 +138,7 @@ async fn list(
 ) -> Result<Json<Paged<Connector>>, Problem> {
     let rows = hub.store.connections(who.tenant, paging.forwards("connectors")?).await?;
     let page = paging.answer("connectors", rows, |row| row.id, |row| row);
-    let mut items = Vec::with_capacity(page.items.len());
-    for row in page.items {
-        items.push(show(&hub, row).await?);
-    }
+    let items = show_all(&hub, who.tenant, page.items).await?;
     Ok(Json(Paged { items, next_cursor: page.next_cursor }))
 }
 

@@ -34,34 +34,34 @@ struct LintBody {
 /// What is wrong with a map.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Lints {
+pub(crate) struct Lints {
     /// Whether it could be saved.
-    usable: bool,
+    pub(crate) usable: bool,
     /// Why the text cannot be read at all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    syntax: Option<String>,
-    lints: Vec<Lint>,
+    pub(crate) syntax: Option<String>,
+    pub(crate) lints: Vec<Lint>,
     /// The cases of its own that do not come out as written.
-    failed_cases: Vec<FailedCase>,
+    pub(crate) failed_cases: Vec<FailedCase>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Lint {
+pub(crate) struct Lint {
     /// A stable code, such as `M001`.
-    code: &'static str,
+    pub(crate) code: &'static str,
     /// `error` or `warning`.
-    severity: &'static str,
-    line: u64,
-    column: u64,
-    message: String,
+    pub(crate) severity: &'static str,
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+    pub(crate) message: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct FailedCase {
-    case: String,
-    line: u64,
-    message: String,
+pub(crate) struct FailedCase {
+    pub(crate) case: String,
+    pub(crate) line: u64,
+    pub(crate) message: String,
 }
 
 /// Looks a map over: codes with line and column, and its own cases.
@@ -70,17 +70,22 @@ struct FailedCase {
     responses((status = 200, description = "What is wrong with it.", body = Lints))
 )]
 async fn lint(State(hub): State<Arc<Hub>>, _: Viewer, Body(given): Body<LintBody>) -> Result<Json<Lints>, Problem> {
-    let model = maps::stream_of(&hub, &given.r#type, &given.stream)?;
-    maps::bounded(&given.text)?;
-    let file = match map::parse(&given.text) {
+    Ok(Json(lints(&hub, (&given.r#type, &given.stream), &given.text)?))
+}
+
+/// What is wrong with a text, whoever asks: REST or console.
+pub(crate) fn lints(hub: &Hub, (type_name, stream): (&str, &str), text: &str) -> Result<Lints, Problem> {
+    let model = maps::stream_of(hub, type_name, stream)?;
+    maps::bounded(text)?;
+    let file = match map::parse(text) {
         Ok(file) => file,
         Err(error) => {
             let syntax = Some(error.message);
-            return Ok(Json(Lints { usable: false, syntax, lints: Vec::new(), failed_cases: Vec::new() }));
+            return Ok(Lints { usable: false, syntax, lints: Vec::new(), failed_cases: Vec::new() });
         }
     };
     let found = map::lint(&file, model);
-    let compiled = map::compile(&given.text, model).ok();
+    let compiled = map::compile(text, model).ok();
     let failed = compiled.as_ref().map(|compiled| map::run_cases(&file, compiled)).unwrap_or_default();
     let shown = found.into_iter().map(|lint| Lint {
         code: lint.code.word(),
@@ -90,7 +95,7 @@ async fn lint(State(hub): State<Arc<Hub>>, _: Viewer, Body(given): Body<LintBody
         message: lint.message,
     });
     let failed = failed.into_iter().map(|case| FailedCase { case: case.case, line: case.line, message: case.message });
-    Ok(Json(Lints { usable: compiled.is_some(), syntax: None, lints: shown.collect(), failed_cases: failed.collect() }))
+    Ok(Lints { usable: compiled.is_some(), syntax: None, lints: shown.collect(), failed_cases: failed.collect() })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -107,15 +112,15 @@ struct PreviewBody {
 /// What a map makes of a record.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Preview {
+pub(crate) struct Preview {
     /// The asset as it is now.
-    before: Value,
+    pub(crate) before: Value,
     /// The asset as the map makes it; absent where it rejects the record.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Value>,
+    pub(crate) after: Option<Value>,
     /// Why the record is rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rejected: Option<String>,
+    pub(crate) rejected: Option<String>,
     /// Which attribute each value came from.
     values: Vec<Origin>,
     /// Optional values that cannot be read.
@@ -148,10 +153,20 @@ async fn preview(
     Viewer(who): Viewer,
     Body(given): Body<PreviewBody>,
 ) -> Result<Json<Preview>, Problem> {
+    let chosen = (given.map_id.as_deref(), given.text.as_deref());
+    Ok(Json(try_on((&hub, who.tenant), given.asset_id, chosen).await?))
+}
+
+/// Shows what a map, by id or as text, makes of an asset's stored record, whoever asks: REST or console.
+pub(crate) async fn try_on(
+    (hub, tenant): (&Hub, i64),
+    asset: i64,
+    wanted: (Option<&str>, Option<&str>),
+) -> Result<Preview, Problem> {
     let missing = || Problem::new(Code::NotFound).field("assetId");
-    let asset = hub.store.assets(who.tenant, &[given.asset_id]).await?.pop().ok_or_else(missing)?;
-    let connector = hub.store.connection_of(who.tenant, asset.connector).await?.ok_or_else(missing)?;
-    let map = chosen(&hub, who.tenant, (&connector.type_name, &asset.stream), &given).await?;
+    let asset = hub.store.assets(tenant, &[asset]).await?.pop().ok_or_else(missing)?;
+    let connector = hub.store.connection_of(tenant, asset.connector).await?.ok_or_else(missing)?;
+    let map = chosen(hub, tenant, (&connector.type_name, &asset.stream), wanted).await?;
     let document = hub.store.documents(&[asset.id]).await?.pop().ok_or_else(missing)?;
     let Some(raw) = &document.raw else {
         let detail = "its record is no longer kept: it was purged, or only its hash is";
@@ -167,24 +182,24 @@ async fn preview(
     let dropped = mapped.iter().flat_map(|mapped| &mapped.dropped);
     let dropped = dropped.map(|one| Dropped { attribute: one.attribute.clone(), reason: one.reason.clone() }).collect();
     let values = origins.into_iter().map(|origin| Origin { target: origin.target, attribute: origin.attribute });
-    Ok(Json(Preview {
+    Ok(Preview {
         before: asset.document,
         after: mapped.as_ref().map(|mapped| mapped.asset.to_document()),
         rejected,
         values: values.collect(),
         dropped,
         recheck_at: mapped.and_then(|mapped| mapped.recheck_at).map(muster_core::clock::Instant::to_rfc3339),
-    }))
+    })
 }
 
 async fn chosen(
     hub: &Hub,
     tenant: i64,
     (type_name, stream): (&str, &str),
-    given: &PreviewBody,
+    wanted: (Option<&str>, Option<&str>),
 ) -> Result<TransformMap, Problem> {
     let model = maps::stream_of(hub, type_name, stream)?;
-    match (&given.map_id, &given.text) {
+    match wanted {
         (None, Some(text)) => maps::compile(text, model),
         (Some(id), None) => {
             let found = maps::find(hub, tenant, id).await?;

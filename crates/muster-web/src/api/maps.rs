@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use muster_core::connector::Offer;
 use muster_core::map;
 use muster_core::model::StreamModel;
-use muster_store::hub::{NewMap, OwnMapRow};
+use muster_store::hub::{NewMap, OwnMapRow, Page};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::page::{IfMatch, Paged, etag};
 use super::text;
-use crate::auth::{Manager, Viewer};
+use crate::auth::{Manager, Principal, Viewer};
 use crate::error::{Code, Problem};
 use crate::extract::{Body, Path, Query};
 use crate::hub::Hub;
@@ -37,23 +37,23 @@ pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
 /// A transform map. The id of a default is `default:<connector type>:<stream>`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TransformMap {
-    id: String,
-    name: String,
+pub(crate) struct TransformMap {
+    pub(crate) id: String,
+    pub(crate) name: String,
     r#type: String,
-    stream: String,
-    version: i64,
+    pub(crate) stream: String,
+    pub(crate) version: i64,
     /// Whether it cannot be changed: a default.
-    locked: bool,
+    pub(crate) locked: bool,
     /// Its text, in YAML; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+    pub(crate) text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<String>,
 }
 
 /// A map of either kind.
-pub(super) enum Found<'a> {
+pub(crate) enum Found<'a> {
     Default { offer: &'a Offer, stream: &'static str, text: &'static str },
     Own(Box<OwnMapRow>),
 }
@@ -66,21 +66,21 @@ impl Found<'_> {
         }
     }
 
-    pub(super) fn type_name(&self) -> &str {
+    pub(crate) fn type_name(&self) -> &str {
         match self {
             Self::Default { offer, .. } => offer.spec.type_name,
             Self::Own(row) => &row.type_name,
         }
     }
 
-    pub(super) fn stream(&self) -> &str {
+    pub(crate) fn stream(&self) -> &str {
         match self {
             Self::Default { stream, .. } => stream,
             Self::Own(row) => &row.stream,
         }
     }
 
-    fn show(&self) -> TransformMap {
+    pub(crate) fn show(&self) -> TransformMap {
         let text = Some(self.text().to_owned());
         let (r#type, stream) = (self.type_name().to_owned(), self.stream().to_owned());
         match self {
@@ -106,7 +106,7 @@ impl Found<'_> {
 }
 
 /// The map of that id.
-pub(super) async fn find<'a>(hub: &'a Hub, tenant: i64, id: &str) -> Result<Found<'a>, Problem> {
+pub(crate) async fn find<'a>(hub: &'a Hub, tenant: i64, id: &str) -> Result<Found<'a>, Problem> {
     let missing = || Problem::new(Code::NotFound);
     if let Some((type_name, stream)) = id.strip_prefix("default:").and_then(|rest| rest.split_once(':')) {
         let offer = hub.offer(type_name).ok_or_else(missing)?;
@@ -118,7 +118,7 @@ pub(super) async fn find<'a>(hub: &'a Hub, tenant: i64, id: &str) -> Result<Foun
 }
 
 /// One of one's own; a default is locked.
-async fn find_own(hub: &Hub, tenant: i64, id: &str) -> Result<OwnMapRow, Problem> {
+pub(crate) async fn find_own(hub: &Hub, tenant: i64, id: &str) -> Result<OwnMapRow, Problem> {
     match find(hub, tenant, id).await? {
         Found::Own(row) => Ok(*row),
         Found::Default { .. } => Err(Problem::new(Code::Locked)),
@@ -126,7 +126,7 @@ async fn find_own(hub: &Hub, tenant: i64, id: &str) -> Result<OwnMapRow, Problem
 }
 
 /// The stream that a map is for.
-pub(super) fn stream_of<'a>(hub: &'a Hub, type_name: &str, stream: &str) -> Result<&'a Arc<StreamModel>, Problem> {
+pub(crate) fn stream_of<'a>(hub: &'a Hub, type_name: &str, stream: &str) -> Result<&'a Arc<StreamModel>, Problem> {
     let offer = hub.offer(type_name).ok_or_else(|| Problem::value("type", "there is no such connector type"))?;
     offer.model.stream(stream).ok_or_else(|| Problem::value("stream", "the connector type has no such stream"))
 }
@@ -157,6 +157,16 @@ struct Filter {
     stream: Option<String>,
 }
 
+/// The most maps that one answer or form tells of.
+pub(crate) const ALL_MAPS: Page = Page { after: 0, limit: 1000 };
+
+/// The default maps.
+pub(crate) fn defaults(hub: &Hub) -> impl Iterator<Item = Found<'_>> {
+    hub.offers
+        .iter()
+        .flat_map(|offer| offer.default_maps.iter().map(move |&(stream, text)| Found::Default { offer, stream, text }))
+}
+
 /// The maps there are: defaults first, without their texts.
 #[utoipa::path(
     get, path = "/api/v1/transform-maps", tag = "transform maps", operation_id = "listTransformMaps", params(Filter),
@@ -167,11 +177,8 @@ async fn list(
     Viewer(who): Viewer,
     Query(given): Query<Filter>,
 ) -> Result<Json<Paged<TransformMap>>, Problem> {
-    let mut found = Vec::new();
-    for offer in hub.offers.iter() {
-        found.extend(offer.default_maps.iter().map(|&(stream, text)| Found::Default { offer, stream, text }));
-    }
-    found.extend(hub.store.own_maps(who.tenant).await?.into_iter().map(|row| Found::Own(Box::new(row))));
+    let own = hub.store.own_maps(who.tenant, ALL_MAPS).await?;
+    let found: Vec<_> = defaults(&hub).chain(own.into_iter().map(|row| Found::Own(Box::new(row)))).collect();
     let wanted = |map: &&Found<'_>| {
         given.r#type.as_deref().is_none_or(|name| name == map.type_name())
             && given.stream.as_deref().is_none_or(|name| name == map.stream())
@@ -203,22 +210,23 @@ async fn create(
     let name = text::name("name", &given.name)?;
     let model = stream_of(&hub, &given.r#type, &given.stream)?;
     compile(&given.text, model)?;
-    add(&hub, &who, (&given.r#type, &given.stream), (&name, &given.text)).await
+    Ok(made(add((&hub, &who), (&given.r#type, &given.stream), (&name, &given.text)).await?))
 }
 
 async fn add(
-    hub: &Hub,
-    who: &crate::auth::Principal,
+    (hub, who): (&Hub, &Principal),
     (type_name, stream): (&str, &str),
     (name, text): (&str, &str),
-) -> Result<Response, Problem> {
+) -> Result<OwnMapRow, Problem> {
     let uuid = hub.random.uuid();
     let new = NewMap { tenant: who.tenant, uuid: &uuid, type_name, stream, name, text };
     let detail = json!({ "name": name, "type": type_name, "stream": stream });
     let audit = who.audit(hub, "transform-map.create", ("transform map", &uuid), detail);
-    let row = hub.store.add_map(new, &audit).await??;
-    let version = row.version;
-    Ok((StatusCode::CREATED, etag(version), Json(Found::Own(Box::new(row)).show())).into_response())
+    Ok(hub.store.add_map(new, &audit).await??)
+}
+
+fn made(row: OwnMapRow) -> Response {
+    (StatusCode::CREATED, etag(row.version), Json(Found::Own(Box::new(row)).show())).into_response()
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -238,9 +246,14 @@ async fn clone(
     (Manager(who), Path(id)): (Manager, Path<String>),
     Body(given): Body<CloneBody>,
 ) -> Result<Response, Problem> {
-    let name = text::name("name", &given.name)?;
-    let found = find(&hub, who.tenant, &id).await?;
-    add(&hub, &who, (found.type_name(), found.stream()), (&name, found.text())).await
+    Ok(made(clone_of((&hub, &who), &id, &given.name).await?))
+}
+
+/// Clones a map, whoever asks: REST or console.
+pub(crate) async fn clone_of((hub, who): (&Hub, &Principal), id: &str, name: &str) -> Result<OwnMapRow, Problem> {
+    let name = text::name("name", name)?;
+    let found = find(hub, who.tenant, id).await?;
+    add((hub, who), (found.type_name(), found.stream()), (&name, found.text())).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -248,6 +261,18 @@ async fn clone(
 struct Version {
     /// An earlier version's text.
     version: Option<i64>,
+}
+
+/// A map with its text, or with that of an earlier version.
+pub(crate) async fn at_version(hub: &Hub, found: &Found<'_>, version: Option<i64>) -> Result<TransformMap, Problem> {
+    let mut shown = found.show();
+    if let (Some(version), Found::Own(row)) = (version.filter(|version| *version != shown.version), found) {
+        let earlier = hub.store.map_version(row, version).await?;
+        shown.text = Some(earlier.ok_or_else(|| Problem::new(Code::NotFound))?);
+        shown.version = version;
+        shown.updated_at = None;
+    }
+    Ok(shown)
 }
 
 /// A map with its text.
@@ -262,13 +287,7 @@ async fn get(
     Query(given): Query<Version>,
 ) -> Result<Response, Problem> {
     let found = find(&hub, who.tenant, &id).await?;
-    let mut shown = found.show();
-    if let (Some(version), Found::Own(row)) = (given.version.filter(|version| *version != shown.version), &found) {
-        let earlier = hub.store.map_version(row, version).await?;
-        shown.text = Some(earlier.ok_or_else(|| Problem::new(Code::NotFound))?);
-        shown.version = version;
-        shown.updated_at = None;
-    }
+    let shown = at_version(&hub, &found, given.version).await?;
     Ok((etag(shown.version), Json(shown)).into_response())
 }
 
@@ -294,12 +313,17 @@ async fn update(
 ) -> Result<Response, Problem> {
     let row = find_own(&hub, who.tenant, &id).await?;
     matching.check(given.version, row.version)?;
-    compile(&given.text, stream_of(&hub, &row.type_name, &row.stream)?)?;
-    let detail = json!({ "name": row.name, "version": row.version + 1 });
-    let audit = who.audit(&hub, "transform-map.update", ("transform map", &row.uuid), detail);
-    let row = hub.store.change_map(&row, &given.text, &audit).await??;
+    let row = change((&hub, &who), &row, &given.text).await?;
     let version = row.version;
     Ok((etag(version), Json(Found::Own(Box::new(row)).show())).into_response())
+}
+
+/// Gives a map another text, whoever asks: REST or console.
+pub(crate) async fn change((hub, who): (&Hub, &Principal), row: &OwnMapRow, text: &str) -> Result<OwnMapRow, Problem> {
+    compile(text, stream_of(hub, &row.type_name, &row.stream)?)?;
+    let detail = json!({ "name": row.name, "version": row.version + 1 });
+    let audit = who.audit(hub, "transform-map.update", ("transform map", &row.uuid), detail);
+    Ok(hub.store.change_map(row, text, &audit).await??)
 }
 
 /// Removes a map that no profile chooses.
@@ -313,7 +337,12 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let row = find_own(&hub, who.tenant, &id).await?;
-    let audit = who.audit(&hub, "transform-map.delete", ("transform map", &row.uuid), json!({ "name": row.name }));
-    hub.store.remove_map(&row, &audit).await??;
+    remove((&hub, &who), &row).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a map, whoever asks: REST or console.
+pub(crate) async fn remove((hub, who): (&Hub, &Principal), row: &OwnMapRow) -> Result<(), Problem> {
+    let audit = who.audit(hub, "transform-map.delete", ("transform map", &row.uuid), json!({ "name": row.name }));
+    Ok(hub.store.remove_map(row, &audit).await??)
 }

@@ -60,7 +60,7 @@ impl Paging {
     fn after(&self, list: &str) -> Result<Option<i64>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let text = open_cursor(cursor, list)?;
-        text.parse().map(Some).map_err(|_| Problem::new(Code::InvalidCursor))
+        text.parse().map(Some).map_err(|_| Problem::new(Code::InvalidCursor).field("cursor"))
     }
 
     /// The answer: what is shown of the rows that were read, and where the next page begins.
@@ -117,7 +117,12 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         if text == "*" {
             return Ok(Self(None));
         }
-        let wrong = || Problem::new(Code::InvalidRequest).detail("`If-Match` takes the `ETag` of an answer");
+        let wrong = || {
+            Problem::new(Code::InvalidRequest)
+                .field("If-Match")
+                .detail("it is no `ETag` of an answer")
+                .remedy("send what the answer's `ETag` said, or leave the header out")
+        };
         text.trim_matches('"').parse().map(|version| Self(Some(version))).map_err(|_| wrong())
     }
 }

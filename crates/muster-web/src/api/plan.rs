@@ -2,7 +2,7 @@
 
 use muster_core::clock::Instant;
 use muster_core::connector::{Area, Offer, Sections, overlap};
-use muster_core::schedule::Schedule;
+use muster_core::schedule::{Schedule, ScheduleError};
 use muster_core::secret::Secret;
 use muster_store::hub::{ConnectionRow, ProfileChange, ProfileRow};
 use serde_json::{Map, Value};
@@ -66,17 +66,31 @@ pub(super) async fn of(
             .detail("an agent runs this connector, by the cron expression of its own settings")
             .remedy("leave the schedule out, or let the hub run the connector"));
     }
-    let schedule = schedule.map(self::schedule).transpose()?;
+    let kept = before.and_then(|before| before.schedule.as_ref());
+    let schedule = schedule.map(|given| runs_again(hub, given, kept)).transpose()?;
     let next_at = schedule.as_ref().filter(|_| active).and_then(|schedule| schedule.next_of(uuid, hub.now()));
     Ok(Plan { active, maps, parameters, schedule: schedule.map(|schedule| schedule.to_json()), next_at })
 }
 
 /// Reads a schedule.
 pub(crate) fn schedule(given: &Value) -> Result<Schedule, Problem> {
-    Schedule::from_json(given).map_err(|error| {
-        let field = if error.field == "schedule" { error.field } else { format!("schedule.{}", error.field) };
-        Problem::new(Code::InvalidSchedule).field(field).detail(error.problem).remedy(error.remedy)
-    })
+    Schedule::from_json(given).map_err(refused)
+}
+
+fn refused(error: ScheduleError) -> Problem {
+    let field = if error.field == "schedule" { error.field } else { format!("schedule.{}", error.field) };
+    Problem::new(Code::InvalidSchedule).field(field).detail(error.problem).remedy(error.remedy)
+}
+
+/// Reads a schedule that is to be kept. One that never runs is refused, unless it is what is kept already: its time has
+/// come, and the profile may still be changed.
+fn runs_again(hub: &Hub, given: &Value, kept: Option<&Value>) -> Result<Schedule, Problem> {
+    let schedule = self::schedule(given)?;
+    let is_kept = kept.is_some_and(|kept| *kept == schedule.to_json());
+    match schedule.never(hub.now()).filter(|_| !is_kept) {
+        Some(error) => Err(refused(error)),
+        None => Ok(schedule),
+    }
 }
 
 struct Read<'a> {

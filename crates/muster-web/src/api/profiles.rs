@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use muster_core::clock::Instant;
 use muster_core::schedule::Schedule;
-use muster_store::hub::{ConnectionRow, ProfileChange, ProfileRow};
+use muster_store::hub::{ConnectionRow, ProfileChange, ProfileRow, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -94,9 +94,21 @@ pub(crate) async fn connector_of(hub: &Hub, profile: &ProfileRow) -> Result<Conn
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
+/// Profiles of a connector as answers show them.
+async fn show_all(hub: &Hub, connector: &ConnectionRow, rows: Vec<ProfileRow>) -> Result<Vec<Profile>, Problem> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let states = state::all(hub, connector.tenant, (Subject::Profile, &ids)).await?;
+    Ok(rows.into_iter().map(|row| view(connector, states.of(row.id), row)).collect())
+}
+
 async fn show(hub: &Hub, connector: &ConnectionRow, row: ProfileRow) -> Result<Profile, Problem> {
-    Ok(Profile {
-        state: state::of_profile(hub, &row).await?,
+    let shown = show_all(hub, connector, vec![row]).await?.pop();
+    shown.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+fn view(connector: &ConnectionRow, state: RunState, row: ProfileRow) -> Profile {
+    Profile {
+        state,
         id: row.uuid,
         connector_id: connector.uuid.clone(),
         name: row.name,
@@ -108,7 +120,7 @@ async fn show(hub: &Hub, connector: &ConnectionRow, row: ProfileRow) -> Result<P
         version: row.version,
         created_at: row.created_at.to_rfc3339(),
         updated_at: row.updated_at.to_rfc3339(),
-    })
+    }
 }
 
 fn told(change: &ProfileChange<'_>) -> Value {
@@ -130,10 +142,8 @@ async fn list(
     Path(id): Path<String>,
 ) -> Result<Json<Paged<Profile>>, Problem> {
     let connector = connectors::find(&hub, who.tenant, &id).await?;
-    let mut items = Vec::new();
-    for row in hub.store.profiles(who.tenant, connector.id).await? {
-        items.push(show(&hub, &connector, row).await?);
-    }
+    let rows = hub.store.profiles(who.tenant, connector.id).await?;
+    let items = show_all(&hub, &connector, rows).await?;
     Ok(Json(Paged { items, next_cursor: None }))
 }
 

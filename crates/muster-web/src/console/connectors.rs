@@ -8,16 +8,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use muster_core::clock::Instant;
 use muster_store::ConnectorRow;
-use muster_store::hub::{ConnectionRow, JobFilter, LetterFilter, Page, ProfileRow};
+use muster_store::hub::{ConnectionRow, JobFilter, LetterFilter, Page, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::frame::{Frame, Visitor, html};
 use super::part::{Badge, Number, Tone, When, address};
-use super::profiles::{Summary, collects_posture, summary};
+use super::profiles::{Summary, collects_posture, summaries};
 use super::runs::{Line, lines};
 use crate::api::connectors::find;
-use crate::api::state;
+use crate::api::state::{self, States};
 use crate::error::Problem;
 use crate::extract::{Path, Query};
 use crate::hub::Hub;
@@ -92,25 +92,24 @@ pub(super) async fn list(
     Query(from): Query<From>,
 ) -> Result<Response, Problem> {
     let (all, next) = some(&hub, visitor.tenant(), from.after).await?;
-    let mut rows = Vec::with_capacity(all.len());
-    for one in all {
-        let state = state::of_connector(&hub, &one).await?;
-        let profiles = hub.store.profiles(visitor.tenant(), one.id).await?;
-        rows.push(Row {
-            href: format!("/console/connectors/{}", one.uuid),
-            at: At::of(state, &visitor),
-            next: next_run(&profiles).map(|at| visitor.when(at)),
-            by_agent: one.execution == "agent",
-            name: one.name,
-            source: one.source_name,
-        });
-    }
+    let states = states(&hub, &visitor, &all).await?;
+    let row = |one: ConnectionRow| Row {
+        href: format!("/console/connectors/{}", one.uuid),
+        at: At::of(states.of(one.id), &visitor),
+        next: states.next_run(one.id).map(|at| visitor.when(at)),
+        by_agent: one.execution == "agent",
+        name: one.name,
+        source: one.source_name,
+    };
+    let rows = all.into_iter().map(row).collect();
     let next = next.map(|id| address("/console/connectors", &[("after", &id.to_string())]));
     html(StatusCode::OK, &ListPage { frame: visitor.frame, rows, next })
 }
 
-fn next_run(profiles: &[ProfileRow]) -> Option<Instant> {
-    profiles.iter().filter(|profile| profile.active).filter_map(|profile| profile.next_at).min()
+/// What connectors are at.
+pub(super) async fn states(hub: &Hub, visitor: &Visitor, rows: &[ConnectionRow]) -> Result<States, Problem> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    state::all(hub, visitor.tenant(), (Subject::Connector, &ids)).await
 }
 
 /// A stream and how much of it there is.
@@ -178,18 +177,16 @@ pub(super) async fn detail(
 ) -> Result<Response, Problem> {
     let connection = find(&hub, visitor.tenant(), &id).await?;
     let rows = hub.store.profiles(visitor.tenant(), connection.id).await?;
-    let mut profiles = Vec::with_capacity(rows.len());
-    for row in &rows {
-        profiles.push(summary(&hub, &visitor, row).await?);
-    }
+    let profiles = summaries(&hub, &visitor, &rows).await?;
+    let states = states(&hub, &visitor, std::slice::from_ref(&connection)).await?;
     let filter = JobFilter { connector: Some(connection.id), ..JobFilter::default() };
     let jobs = hub.store.jobs(visitor.tenant(), filter, SHOWN).await?;
     let letters = LetterFilter { connector: Some(connection.id), ..LetterFilter::default() };
     let page = Page { after: 0, limit: SHOWN };
     let page = DetailPage {
         place: format!("/console/connectors/{}", connection.uuid),
-        at: At::of(state::of_connector(&hub, &connection).await?, &visitor),
-        next: next_run(&rows).map(|at| visitor.when(at)),
+        at: At::of(states.of(connection.id), &visitor),
+        next: states.next_run(connection.id).map(|at| visitor.when(at)),
         created: visitor.when(connection.created_at),
         settings: settings_of(&hub, &connection).await?,
         counts: counts(&hub, &connection).await?,

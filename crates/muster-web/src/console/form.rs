@@ -37,7 +37,9 @@ impl Wrong {
         let field = match (problem.code, &problem.field) {
             (Code::NameTaken, _) => "name".to_owned(),
             (Code::VersionConflict | Code::ScopesOverlap | Code::LastManager | Code::RunsElsewhere, _) => String::new(),
-            (Code::InvalidValue | Code::InvalidSetting | Code::InvalidSchedule, Some(field)) => field.clone(),
+            (Code::InvalidValue | Code::InvalidSetting | Code::InvalidSchedule | Code::InvalidMap, Some(field)) => {
+                field.clone()
+            }
             _ => return Err(problem),
         };
         let title = problem.code.title().trim_end_matches('.');

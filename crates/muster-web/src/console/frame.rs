@@ -91,6 +91,7 @@ impl Frame {
                     ("Sources", "/console/sources"),
                     ("Connectors", "/console/connectors"),
                     ("Runs", "/console/runs"),
+                    ("Transform maps", "/console/maps"),
                     ("Held drops", "/console/held"),
                     ("Dead letters", "/console/dead-letters"),
                 ],

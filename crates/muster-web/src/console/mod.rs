@@ -22,6 +22,7 @@ mod frame;
 mod held;
 mod inventory;
 mod letters;
+mod maps;
 mod part;
 mod profile_form;
 mod profiles;
@@ -71,6 +72,11 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/console/dead-letters", get(letters::list))
         .route("/console/dead-letters/replay", post(letters::replay))
         .route("/console/dead-letters/{id}", get(letters::detail))
+        .route("/console/maps", get(maps::list))
+        .route("/console/maps/{id}", get(maps::detail))
+        .route("/console/maps/{id}/clone", post(maps::clone))
+        .route("/console/maps/{id}/edit", get(maps::edit).post(maps::update))
+        .route("/console/maps/{id}/delete", get(maps::confirm_delete).post(maps::delete))
         .merge(assets::router())
         .route("/console/{*rest}", get(async || Err::<(), _>(Problem::new(Code::NotFound))))
 }

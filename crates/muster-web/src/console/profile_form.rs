@@ -14,6 +14,7 @@ use super::form::{Field, From, Given, Wrong, fields, read};
 use super::frame::{Frame, Steward, Visitor, html, to};
 use super::schedule::{Preview, ScheduleForm};
 use crate::api::connectors;
+use crate::api::maps::ALL_MAPS;
 use crate::api::profiles::{self, ProfileBody, connector_of, find};
 use crate::error::{Code, Problem};
 use crate::extract::{Form, Path};
@@ -74,7 +75,7 @@ impl<'a> Subject<'a> {
     }
 
     async fn maps(&self, hub: &Hub, chosen: impl Fn(&str) -> String) -> Result<Vec<MapChoice>, Problem> {
-        let all = hub.store.own_maps(self.connector.tenant).await?;
+        let all = hub.store.own_maps(self.connector.tenant, ALL_MAPS).await?;
         let own = |stream: &str| {
             let fit = all.iter().filter(|map| map.type_name == self.connector.type_name && map.stream == stream);
             fit.map(|map| (map.uuid.clone(), format!("{}, version {}", map.name, map.version))).collect()

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_store::hub::{ConnectionRow, JobFilter, ProfileRow};
+use muster_store::hub::{ConnectionRow, JobFilter, ProfileRow, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use super::runs::{Line, lines};
 use super::schedule::{in_words, upcoming};
 use crate::api::profiles::{self, connector_of, find};
 use crate::api::{held, letters, runs, state};
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::extract::{Form, Path};
 use crate::hub::Hub;
 
@@ -38,15 +38,18 @@ pub(super) struct Summary {
     pub(super) at: At,
 }
 
-pub(super) async fn summary(hub: &Hub, visitor: &Visitor, row: &ProfileRow) -> Result<Summary, Problem> {
-    Ok(Summary {
+pub(super) async fn summaries(hub: &Hub, visitor: &Visitor, rows: &[ProfileRow]) -> Result<Vec<Summary>, Problem> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let states = state::all(hub, visitor.tenant(), (Subject::Profile, &ids)).await?;
+    let summary = |row: &ProfileRow| Summary {
         href: format!("/console/profiles/{}", row.uuid),
         name: row.name.clone(),
         active: row.active,
         schedule: in_words(row.schedule.as_ref()),
         next: row.next_at.filter(|_| row.active).map(|at| visitor.when(at)),
-        at: At::of(state::of_profile(hub, row).await?, visitor),
-    })
+        at: At::of(states.of(row.id), visitor),
+    };
+    Ok(rows.iter().map(summary).collect())
 }
 
 #[derive(Template)]
@@ -74,9 +77,10 @@ pub(super) async fn detail(
     let connector = connector_of(&hub, &row).await?;
     let filter = JobFilter { profile: Some(row.id), ..JobFilter::default() };
     let jobs = hub.store.jobs(visitor.tenant(), filter, RUNS).await?;
+    let summary = summaries(&hub, &visitor, std::slice::from_ref(&row)).await?.pop();
     let page = DetailPage {
         place: format!("/console/profiles/{}", row.uuid),
-        summary: summary(&hub, &visitor, &row).await?,
+        summary: summary.ok_or_else(|| Problem::new(Code::NotFound))?,
         upcoming: if row.active { upcoming(&visitor, row.schedule.as_ref()).unwrap_or_default() } else { Vec::new() },
         parameters: parameters(&hub, &connector, &row),
         maps: maps(&hub, &connector, &row).await?,

@@ -7,10 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::connectors::{At, Count, From, counts, row_of, some};
+use super::connectors::{At, Count, From, counts, row_of, some, states};
 use super::frame::{Frame, Visitor, html};
 use super::part::{When, address};
-use crate::api::state;
 use crate::error::Problem;
 use crate::extract::Query;
 use crate::hub::Hub;
@@ -39,6 +38,7 @@ pub(super) async fn list(
     Query(from): Query<From>,
 ) -> Result<Response, Problem> {
     let (connections, next) = some(&hub, visitor.tenant(), from.after).await?;
+    let states = states(&hub, &visitor, &connections).await?;
     let mut tiles = Vec::with_capacity(connections.len());
     for connection in connections {
         let scopes = hub.store.scopes(&row_of(&connection)).await?;
@@ -46,7 +46,7 @@ pub(super) async fn list(
         let proven = scopes.iter().map(|scope| scope.presence_proven_at).min().flatten();
         tiles.push(Tile {
             href: format!("/console/connectors/{}", connection.uuid),
-            at: At::of(state::of_connector(&hub, &connection).await?, &visitor),
+            at: At::of(states.of(connection.id), &visitor),
             counts: counts(&hub, &connection).await?,
             proven: proven.map(|at| visitor.when(at)),
             name: connection.name,

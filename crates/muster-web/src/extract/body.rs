@@ -9,6 +9,7 @@ use muster_core::secret::without_value;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::parameters::{misfit, pair_with_nul};
 use crate::error::{Code, Problem};
 
 /// How deep arrays and objects of a body may be nested.
@@ -63,8 +64,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
             return Err(Problem::new(Code::UnsupportedMediaType).remedy(remedy));
         }
         let bytes = read(request, state).await?;
-        if bytes.contains(&0) || bytes.windows(3).any(|window| window == b"%00") {
-            return Err(Problem::new(Code::InvalidBody).detail("the form holds a NUL character"));
+        if let Some(name) = pair_with_nul(&String::from_utf8_lossy(&bytes)) {
+            return Err(Problem::new(Code::InvalidBody).field(name).detail("it holds a NUL character"));
         }
         let request = Request::builder()
             .method("POST")
@@ -72,7 +73,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
             .body(axum::body::Body::from(bytes))
             .map_err(|_| Problem::new(Code::InvalidRequest))?;
         let form = axum::Form::<T>::from_request(request, &()).await;
-        form.map(|form| Self(form.0)).map_err(|_| Problem::new(Code::InvalidBody).detail("the form cannot be read"))
+        form.map(|form| Self(form.0)).map_err(|rejection| {
+            // The message may quote a value, which may be a secret.
+            Problem {
+                detail: Some("the form cannot be read".to_owned()),
+                ..misfit(Code::InvalidBody, &rejection.body_text())
+            }
+        })
     }
 }
 
@@ -92,7 +99,7 @@ pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
     let arrived = tokio::time::timeout(deadline, Bytes::from_request(request, state)).await;
     let late = || {
         let detail = format!("the body did not arrive within {} seconds", deadline.as_secs());
-        Problem::new(Code::TooSlow).detail(detail).remedy("send the request again")
+        Problem::new(Code::TooSlow).detail(detail)
     };
     arrived.map_err(|_| late())?.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -112,15 +119,30 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let place = |error: &serde_json::Error| format!("line {}, column {}", error.line(), error.column());
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| invalid(format!("it is not JSON ({})", place(&error))))?;
-    if holds_nul(&value) {
-        return Err(invalid("a text holds a NUL character".to_owned()));
+    if let Some(field) = nul_in(&value) {
+        return Err(invalid("a text holds a NUL character".to_owned()).field(field));
     }
     // Arrays would do for serde, field by field.
     if !value.is_object() {
         return Err(invalid("it is no object".to_owned()));
     }
-    let told = |error: serde_json::Error| without_value(&error.to_string());
-    T::deserialize(value).map_err(|error| invalid(told(error).unwrap_or_else(|| "it has another form".to_owned())))
+    serde_path_to_error::deserialize(value).map_err(|error| misfit_of(&error))
+}
+
+/// What does not fit, and where: the field that is missing or unknown, else the one whose value it is.
+fn misfit_of(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let message = error.inner().to_string();
+    let named = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("unknown field `"));
+    let named = named.and_then(|rest| Some(rest.split_once('`')?.0));
+    let path = error.path().to_string();
+    let field = match (path.as_str(), named) {
+        ("." | "?", Some(name)) => name.to_owned(),
+        (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
+        (path, _) => path.to_owned(),
+    };
+    let detail = without_value(&message).unwrap_or_else(|| "it has another form".to_owned());
+    let problem = Problem::new(Code::InvalidBody).detail(detail);
+    if matches!(field.as_str(), "." | "?") { problem } else { problem.field(field) }
 }
 
 /// How deep the text opens brackets outside of strings; cheap, before anything is built.
@@ -142,13 +164,20 @@ fn depth(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// PostgreSQL keeps no NUL in text.
-fn holds_nul(value: &Value) -> bool {
+/// The path of the first text that holds a NUL character: PostgreSQL keeps none.
+fn nul_in(value: &Value) -> Option<String> {
+    let below = |name: &str, value: &Value| {
+        let inner = nul_in(value)?;
+        let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+        Some(format!("{name}{dot}{inner}"))
+    };
     match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
-        _ => false,
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(values) => values.iter().enumerate().find_map(|(at, value)| below(&format!("[{at}]"), value)),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            if name.contains('\0') { Some(name.replace('\0', "\u{fffd}")) } else { below(name, value) }
+        }),
+        _ => None,
     }
 }
 
@@ -172,6 +201,12 @@ mod tests {
         assert_eq!(refused(r#"{"port":"canary"}"#), "a value is of another kind: expected u16");
         assert_eq!(refused(r#"{"port":"a, expected canary"}"#), "a value is of another kind: expected u16");
         assert_eq!(refused("{}"), "missing field `port`");
+        let field = |text: &str| parse::<Taken>(text.as_bytes()).unwrap_err().field.unwrap();
+        for text in [r#"{"port":"canary"}"#, "{}", r#"{"port":1e9}"#] {
+            assert_eq!(field(text), "port", "{text}");
+        }
+        assert_eq!(field(r#"{"port":1,"prot":2}"#), "prot");
+        assert_eq!(field(r#"{"port":{"a":[1,"\u0000"]}}"#), "port.a[1]");
         assert_eq!(refused("[1]"), "it is no object");
         assert_eq!(refused("{"), "it is not JSON (line 1, column 1)");
         assert_eq!(refused(r#"{"port":1,"x\u0000":2}"#), "a text holds a NUL character");

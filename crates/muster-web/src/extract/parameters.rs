@@ -30,16 +30,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        if parts.uri.query().is_some_and(holds_nul) {
-            return Err(Problem::new(Code::InvalidParameter).detail("a parameter holds a NUL character"));
+        if let Some(name) = parts.uri.query().and_then(pair_with_nul) {
+            return Err(Problem::new(Code::InvalidParameter).field(name).detail("it holds a NUL character"));
         }
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query.map(|query| Self(query.0)).map_err(|rejection| {
-            let text = rejection.body_text();
-            let detail = text.rsplit(": ").next().unwrap_or_default().to_owned();
-            Problem::new(Code::InvalidParameter).detail(detail)
-        })
+        query.map(|query| Self(query.0)).map_err(|rejection| misfit(Code::InvalidParameter, &rejection.body_text()))
     }
+}
+
+/// A parameter or form field that does not fit, as axum says it: "Failed to …: limit: invalid digit found in string".
+pub(super) fn misfit(code: Code, text: &str) -> Problem {
+    let mut parts = text.split(": ").skip(1);
+    let first = parts.next().unwrap_or_default();
+    let last = parts.last();
+    let problem = Problem::new(code).detail(last.unwrap_or(first));
+    // What is missing or there twice is named by the message alone.
+    match last.map(|_| first).or_else(|| first.split('`').nth(1)) {
+        Some(name) => problem.field(name),
+        None => problem,
+    }
+}
+
+/// The name of the first pair of an address or a form that holds a NUL character: PostgreSQL keeps none in text.
+pub(super) fn pair_with_nul(text: &str) -> Option<&str> {
+    let pair = text.split('&').find(|pair| holds_nul(pair))?;
+    pair.split(['=', '%', '\0']).next()
 }
 
 fn holds_nul(text: &str) -> bool {

@@ -149,6 +149,35 @@ async fn a_schedule_is_shown_before_it_is_kept() {
 }
 
 #[tokio::test]
+async fn a_schedule_that_never_runs_is_refused_and_one_that_is_over_stays() {
+    both(async |app| {
+        let made = connector(&app, "d").await;
+        let path = format!("/api/v1/connectors/{}/profiles", made["id"].as_str().unwrap());
+        for (schedule, field) in [
+            (json!({ "type": "cron", "expression": "0 0 30 2 *" }), "schedule.expression"),
+            (json!({ "type": "single", "start": "2026-03-01T11:00" }), "schedule.start"),
+            (json!({ "type": "cron", "expression": "0 3 * * *", "end": "2026-03-02T00:00" }), "schedule.end"),
+        ] {
+            let refused = app.post(&path, json!({ "name": "x", "schedule": schedule })).await;
+            assert_eq!(refused.said(), (422, "invalid_schedule".to_owned()), "{schedule}");
+            let told = refused.json();
+            assert_eq!(told["field"], field, "{schedule}");
+            assert!(told["detail"].as_str().unwrap().contains("would never run") && told["remedy"].is_string());
+        }
+        let once = json!({ "type": "single", "start": "2026-03-01T13:00" });
+        let kept = profile(&app, &made, json!({ "name": "once", "schedule": once })).await;
+        app.clock.advance(7_200_000_000);
+        // Its time has come; the profile can be given another name all the same, but no other time that is over.
+        let own = format!("/api/v1/profiles/{}", kept["id"].as_str().unwrap());
+        let again = json!({ "name": "was once", "schedule": kept["schedule"] });
+        assert_eq!(app.call(Method::PUT, &own, Some(again)).await.expect(200)["name"], "was once");
+        let earlier = json!({ "name": "x", "schedule": { "type": "single", "start": "2026-03-01T13:01" } });
+        assert_eq!(app.call(Method::PUT, &own, Some(earlier)).await.said().1, "invalid_schedule");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_run_is_one_job_however_often_it_is_asked_for() {
     both(async |app| {
         let made = connector(&app, "d").await;
@@ -210,10 +239,14 @@ async fn lists_page_by_cursor() {
         for bad in ["limit=0", "limit=1001", "limit=x"] {
             let answer = app.get(&format!("/api/v1/connectors?{bad}")).await;
             assert_eq!(answer.said(), (400, "invalid_parameter".to_owned()), "{bad}");
+            assert_eq!(answer.json()["field"], "limit", "{bad}");
+            assert!(answer.json()["remedy"].is_string(), "{bad}");
         }
         let first = app.get("/api/v1/connectors?limit=2").await.expect(200)["nextCursor"].as_str().unwrap().to_owned();
         for path in [format!("/api/v1/jobs?cursor={first}"), "/api/v1/connectors?cursor=x".to_owned()] {
-            assert_eq!(app.get(&path).await.said(), (400, "invalid_cursor".to_owned()));
+            let answer = app.get(&path).await;
+            assert_eq!(answer.said(), (400, "invalid_cursor".to_owned()));
+            assert_eq!(answer.json()["field"], "cursor");
         }
     })
     .await;

@@ -11,7 +11,7 @@ use super::source::{Object, user};
 use super::world::{World, people};
 use crate::app::both;
 
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 11] = [
     "/console/users",
     "/console/groups",
     "/console/roles",
@@ -20,6 +20,7 @@ const OPEN: [&str; 10] = [
     "/console/runs",
     "/console/dead-letters",
     "/console/held",
+    "/console/maps",
     "/console/account",
     "/console/schedule",
 ];
