@@ -21,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::cli::LogFormat;
 use crate::failure::Failure;
 
 /// The variables that name a collector.
@@ -35,7 +36,7 @@ pub(crate) struct Telemetry(Option<SdkTracerProvider>);
 
 impl Telemetry {
     /// Starts the log and, where a collector is named, the traces.
-    pub(crate) fn start(filter: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn start(filter: Option<&str>, format: LogFormat) -> Result<Self, Failure> {
         let filter = log_filter(filter.unwrap_or("error"))?;
         let traces = match ENDPOINTS.into_iter().find_map(|name| Some((name, given(name)?))) {
             Some((name, endpoint)) => Some(traces(name, &endpoint)?),
@@ -47,7 +48,11 @@ impl Telemetry {
             let ours = Targets::new().with_target("muster", LevelFilter::INFO);
             tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)
         });
-        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let log = match format {
+            LogFormat::Text => log.with_filter(filter).boxed(),
+            LogFormat::Json => log.json().flatten_event(true).with_filter(filter).boxed(),
+        };
         tracing_subscriber::registry().with(log).with(layer).init();
         Ok(Self(provider))
     }
