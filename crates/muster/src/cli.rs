@@ -24,6 +24,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// A setting that only the environment gives; empty is as good as not given.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LogFormat {
