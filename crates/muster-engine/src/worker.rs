@@ -67,20 +67,6 @@ impl std::fmt::Debug for Worker {
     }
 }
 
-/// A job's span.
-fn span(job: &JobRow) -> Span {
-    let (name, kind) = (format!("job {}", job.kind), job.kind.as_str());
-    tracing::info_span!(
-        "job",
-        otel.name = name,
-        otel.status_code = Empty,
-        job.kind = kind,
-        job.id = job.uuid,
-        job.attempt = job.attempt,
-        job.result = Empty,
-    )
-}
-
 /// What a job came to.
 #[derive(Debug)]
 struct Outcome {
@@ -109,6 +95,7 @@ impl Worker {
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.parallel));
         let mut poll = tokio::time::interval(POLL);
+        let mut worked = false;
         while !*stop.borrow() {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim().await };
@@ -117,11 +104,18 @@ impl Worker {
                     let worker = self.clone();
                     let stop = stop.clone();
                     tokio::spawn(async move {
-                        let span = span(&job);
-                        worker.attend(job, claim, stop).instrument(span).await;
+                        worker.attend(job, claim, stop).await;
                         drop(place);
                     });
+                    worked = true;
                     continue;
+                }
+                // The last job has ended: what the writer keeps in memory serves nobody now.
+                Ok(None) if worked && places.available_permits() + 1 == self.parallel => {
+                    worked = false;
+                    if let Err(error) = self.store.rest().await {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "giving memory back");
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "looking for jobs"),
@@ -142,8 +136,7 @@ impl Worker {
         let mut done = 0;
         let (_keep, stop) = watch::channel(false);
         while let Some((job, claim)) = self.claim().await? {
-            let span = span(&job);
-            self.attend(job, claim, stop.clone()).instrument(span).await;
+            self.attend(job, claim, stop.clone()).await;
             done += 1;
         }
         Ok(done)
@@ -160,6 +153,14 @@ impl Worker {
     }
 
     /// Does a job and looks after its claim meanwhile.
+    #[tracing::instrument(name = "job", skip_all, fields(
+        otel.name = format_args!("job {}", job.kind),
+        otel.status_code = Empty,
+        job.kind = job.kind.as_str(),
+        job.id = job.uuid,
+        job.attempt = job.attempt,
+        job.result = Empty,
+    ))]
     async fn attend(&self, job: JobRow, claim: JobClaim, stop: watch::Receiver<bool>) {
         let teller = Teller::start(self.store.clone(), Arc::clone(&self.clock), (job.tenant, job.id));
         let tried_for = self.clock.now().0 - job.started_at.map_or(0, |started| started.0);
@@ -243,8 +244,7 @@ impl Worker {
             span.record("otel.status_code", "ERROR");
         }
         tracing::info!(job = job.uuid, kind = job.kind, result = outcome.result, "job ended");
-        self.store.end_job(claim, end).await?;
-        self.store.rest().await
+        self.store.end_job(claim, end).await
     }
 
     /// Waits for a job's outcome; none where it was given back.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use muster_core::secret::Secret;
 
@@ -17,8 +17,26 @@ pub(crate) struct Cli {
     /// What to log to stderr: error, warn, info, debug, or a filter like `muster_engine=debug`.
     #[arg(long, global = true, env = "MUSTER_LOG", hide_env_values = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
+    /// How the log is written: a line of text for each event, or of JSON.
+    #[arg(long, global = true, env = "MUSTER_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// A setting that only the environment gives; empty is as good as not given.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -326,7 +344,7 @@ pub(crate) struct DemoArguments {
 }
 
 /// How a list is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Columns for people.
     Table,

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let telemetry = match Telemetry::start(cli.log.as_deref()) {
+    let telemetry = match Telemetry::start(cli.log.as_deref(), cli.log_format) {
         Ok(telemetry) => telemetry,
         Err(failure) => return failure.report(cli.json),
     };

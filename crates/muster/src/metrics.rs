@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use muster_core::secret::Secret;
 use muster_store::Store;
 
+use crate::cli::variable;
 use crate::failure::Failure;
 
 const TOKEN: &str = "MUSTER_METRICS_TOKEN";
@@ -30,7 +31,7 @@ struct Figures {
 
 /// Counts what passes through a router, and adds the route that tells.
 pub(crate) fn around(router: Router, store: &Store) -> Result<Router, Failure> {
-    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()).map(Secret::new);
+    let token = variable(TOKEN).map(Secret::new);
     let figures = Arc::new(Figures { handle: recorder()?, store: store.clone(), token });
     let told = Router::new().route("/metrics", get(tell)).with_state(figures);
     Ok(router.layer(from_fn(count)).merge(told))

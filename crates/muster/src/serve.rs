@@ -20,7 +20,7 @@ use muster_web::{Hub, Problem, Random, Settings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cli::ServeArguments;
+use crate::cli::{ServeArguments, variable};
 use crate::console::say_line;
 use crate::failure::Failure;
 use crate::listen::{Listening, listen};
@@ -172,7 +172,7 @@ impl Serving {
 
 /// The first administrator's password, where the environment gives it.
 pub(crate) fn given_password() -> Option<Secret> {
-    std::env::var(PASSWORD_VARIABLE).ok().filter(|given| !given.is_empty()).map(Secret::new)
+    variable(PASSWORD_VARIABLE).map(Secret::new)
 }
 
 /// Why there is no administrator: the password's fault, or the store's.

@@ -21,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::cli::{LogFormat, variable};
 use crate::failure::Failure;
 
 /// The variables that name a collector.
@@ -30,14 +31,13 @@ const NAME: &str = "OTEL_SERVICE_NAME";
 const LAST: Duration = Duration::from_secs(3);
 
 /// Traces that go out until this ends.
-#[derive(Default)]
 pub(crate) struct Telemetry(Option<SdkTracerProvider>);
 
 impl Telemetry {
     /// Starts the log and, where a collector is named, the traces.
-    pub(crate) fn start(filter: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn start(filter: Option<&str>, format: LogFormat) -> Result<Self, Failure> {
         let filter = log_filter(filter.unwrap_or("error"))?;
-        let traces = match ENDPOINTS.into_iter().find_map(|name| Some((name, given(name)?))) {
+        let traces = match ENDPOINTS.into_iter().find_map(|name| Some((name, variable(name)?))) {
             Some((name, endpoint)) => Some(traces(name, &endpoint)?),
             None => None,
         };
@@ -47,7 +47,11 @@ impl Telemetry {
             let ours = Targets::new().with_target("muster", LevelFilter::INFO);
             tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)
         });
-        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let log = match format {
+            LogFormat::Text => log.with_filter(filter).boxed(),
+            LogFormat::Json => log.json().flatten_event(true).with_filter(filter).boxed(),
+        };
         tracing_subscriber::registry().with(log).with(layer).init();
         Ok(Self(provider))
     }
@@ -58,10 +62,6 @@ impl Telemetry {
             let _ = writeln!(std::io::stderr(), "warning: the last traces did not reach their collector: {error}");
         }
     }
-}
-
-fn given(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn traces(name: &str, endpoint: &str) -> Result<(SdkTracerProvider, Tracer), Failure> {
@@ -78,7 +78,7 @@ fn traces(name: &str, endpoint: &str) -> Result<(SdkTracerProvider, Tracer), Fai
         .context("starting the traces")
         .map_err(|error| Failure::usage(error).with_hint("the variables `OTEL_EXPORTER_OTLP_…` say where traces go"))?;
     let resource = Resource::builder()
-        .with_service_name(given(NAME).unwrap_or_else(|| "muster".to_owned()))
+        .with_service_name(variable(NAME).unwrap_or_else(|| "muster".to_owned()))
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();

@@ -24,7 +24,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_of_type(&request, "application/json") {
-            return Err(Problem::new(Code::UnsupportedMediaType).remedy("send `Content-Type: application/json`"));
+            return Err(Problem::new(Code::UnsupportedMediaType));
         }
         let bytes = read(request, state).await?;
         parse(&bytes).map(Self)
@@ -44,9 +44,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
         match (bytes.is_empty(), is_json) {
             (true, _) => Ok(Self(T::default())),
             (false, true) => parse(&bytes).map(Self),
-            (false, false) => {
-                Err(Problem::new(Code::UnsupportedMediaType).remedy("send `Content-Type: application/json`"))
-            }
+            (false, false) => Err(Problem::new(Code::UnsupportedMediaType)),
         }
     }
 }

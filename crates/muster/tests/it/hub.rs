@@ -92,6 +92,11 @@ impl Hub {
         Self::serve(place, Stdio::null(), (arguments, &[])).signed_in()
     }
 
+    /// Starts a hub with more arguments, and more in its environment; what it logs goes there.
+    pub(crate) fn start_told(place: &Place, log: Stdio, more: (&[&str], &[(&str, &str)])) -> Self {
+        Self::serve(place, log, more).signed_in()
+    }
+
     /// Starts a hub with more in its environment.
     pub(crate) fn start_knowing(place: &Place, variables: &[(&str, &str)]) -> Self {
         Self::serve(place, Stdio::null(), (&[], variables)).signed_in()

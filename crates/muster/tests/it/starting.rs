@@ -1,9 +1,13 @@
-//! A hub that cannot start says what is wrong, and what to do, soon.
+//! How a hub starts: where it cannot, it says what is wrong, and what to do, soon; its log is what was asked for.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::command::muster;
+use crate::hub::{Hub, Place};
 
 /// What `serve` with these arguments says; it ends with that code.
 fn refused(arguments: &[&str], code: i32) -> String {
@@ -89,4 +93,27 @@ fn a_directory_that_cannot_be_written_is_said() {
     std::fs::create_dir_all(held.join("lock")).unwrap();
     let said = refused(&["--data", held.to_str().unwrap()], 1);
     says(&said, &["opening `", "lock`", "\ncaused by: ", "\n\nhint: ", "may make and write to"]);
+}
+
+#[test]
+fn the_log_is_lines_of_json_where_it_shall_be() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = scratch.path().join("log");
+    let mut hub = Hub::start_told(
+        &Place::Directory(scratch.path().join("hub")),
+        File::create(&log).unwrap().into(),
+        (&["--log-format", "json"], &[("MUSTER_LOG", "muster=debug")]),
+    );
+    assert_eq!(hub.text("/api/v1/nothing").0, 404);
+    hub.signal("-TERM");
+    assert!(hub.child.wait().unwrap().success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let refused = lines.iter().find(|line| line["code"] == "not_found").unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(
+        (&refused["level"], &refused["message"]),
+        (&json!("DEBUG"), &json!("a request was refused")),
+        "{refused}"
+    );
+    assert!(refused["timestamp"].is_string() && refused["request.id"].is_string(), "{refused}");
 }
