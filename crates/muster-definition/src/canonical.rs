@@ -26,6 +26,9 @@ pub(crate) struct Operation<'d> {
     pub(crate) method: &'d str,
     pub(crate) path: &'d str,
     pub(crate) operation_id: Option<&'d str>,
+    /// Left out where there is none: hashes of documents without SOAP stay as they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) soap_action: Option<&'d str>,
     pub(crate) deprecated: bool,
     /// By place and name; whether required. Parameters of the path by their position, so that a new name is no new one.
     pub(crate) parameters: BTreeMap<String, bool>,
@@ -87,6 +90,7 @@ impl<'d> Operation<'d> {
             method: &endpoint.method,
             path: &endpoint.path,
             operation_id: endpoint.operation_id.as_deref(),
+            soap_action: endpoint.soap_action.as_deref(),
             deprecated: endpoint.deprecated,
             parameters: endpoint.parameters.iter().map(parameter).collect(),
             body: endpoint.body,

@@ -10,15 +10,15 @@ use crate::node::Place;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Definition {
-    /// Swagger or OpenAPI.
+    /// What it is written in.
     pub format: Format,
     /// The version of the format, as written.
     pub format_version: String,
-    /// JSON or YAML.
+    /// How it is written.
     pub syntax: Syntax,
-    /// `info.title`.
+    /// `info.title`; `title` of RAML, the service's name of WSDL.
     pub title: Option<String>,
-    /// `info.version`, as written.
+    /// `info.version` or `version`, as written.
     pub api_version: Option<String>,
     /// Where the API is served, in document order. Empty where the document does not say.
     pub servers: Vec<Server>,
@@ -28,9 +28,12 @@ pub struct Definition {
     pub endpoints: Vec<Endpoint>,
     /// What the API calls at its callers' side: webhooks and callbacks. No endpoints.
     pub outgoing: Vec<Outgoing>,
+    /// What stands in the document and not here: references that were not followed, and what is not understood. Empty:
+    /// nothing is missing.
+    pub partial: Vec<Note>,
     /// What was skipped, filled or odd.
     pub notes: Vec<Note>,
-    /// How many more notes there were than are kept.
+    /// How many more notes and reasons there were than are kept.
     pub notes_left_out: usize,
 }
 
@@ -42,6 +45,10 @@ pub enum Format {
     Swagger,
     /// OpenAPI 3.0, 3.1, 3.2.
     OpenApi,
+    /// RAML 0.8, 1.0.
+    Raml,
+    /// WSDL 1.1.
+    Wsdl,
 }
 
 /// How a document is written.
@@ -50,6 +57,7 @@ pub enum Format {
 pub enum Syntax {
     Json,
     Yaml,
+    Xml,
 }
 
 impl fmt::Display for Syntax {
@@ -57,6 +65,7 @@ impl fmt::Display for Syntax {
         f.write_str(match self {
             Self::Json => "JSON",
             Self::Yaml => "YAML",
+            Self::Xml => "XML",
         })
     }
 }
@@ -101,12 +110,15 @@ pub struct SecurityScheme {
 pub struct Endpoint {
     /// In capitals, but for methods of OpenAPI 3.2's `additionalOperations`, which stand as written.
     pub method: String,
-    /// As written, without the server's.
+    /// As written, without the server's. Of WSDL: the path of the address, `#`, the operation.
     pub path: String,
-    /// As written.
+    /// As written; `displayName` of RAML.
     pub operation_id: Option<String>,
-    /// As written.
+    /// As written; `description` of RAML.
     pub summary: Option<String>,
+    /// Of SOAP: what tells the operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soap_action: Option<String>,
     /// Whether callers are told to leave it.
     pub deprecated: bool,
     /// The path's and the operation's; the operation's go first. Swagger's body is no parameter but [`Body`].
@@ -212,6 +224,9 @@ pub struct Outgoing {
 pub struct Note {
     /// What became of it.
     pub kind: NoteKind,
+    /// The file of the package, where it is not the root file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Where, as a JSON pointer.
     pub pointer: String,
     /// A sentence.
@@ -220,8 +235,11 @@ pub struct Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = if self.pointer.is_empty() { "the document" } else { &self.pointer };
-        write!(f, "{pointer}: {}", self.message)
+        match &self.file {
+            Some(file) => write!(f, "`{file}`{}: {}", self.pointer, self.message),
+            None if self.pointer.is_empty() => write!(f, "the document: {}", self.message),
+            None => write!(f, "{}: {}", self.pointer, self.message),
+        }
     }
 }
 
@@ -231,8 +249,10 @@ impl fmt::Display for Note {
 pub enum NoteKind {
     /// It is wrong, and not part of the definition.
     Skipped,
-    /// A reference that leads out of the document, nowhere, or in a circle.
+    /// A reference that leads out of the document or package, nowhere, or in a circle.
     NotFollowed,
+    /// It is not understood, and not part of the definition.
+    NotUnderstood,
     /// The document leaves it open, and a value was taken.
     Filled,
     /// It is wrong or unusual, and read all the same.
@@ -246,35 +266,42 @@ pub enum NoteKind {
 pub(crate) struct Notes {
     limit: usize,
     kept: Vec<Note>,
+    partial: Vec<Note>,
     left_out: usize,
 }
 
 impl Notes {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, kept: Vec::new(), left_out: 0 }
+        Self { limit, kept: Vec::new(), partial: Vec::new(), left_out: 0 }
     }
 
     pub(crate) fn add(&mut self, kind: NoteKind, place: &Place<'_>, message: impl fmt::Display) {
-        if self.kept.len() < self.limit {
-            self.kept.push(Note { kind, pointer: place.pointer(), message: message.to_string() });
+        let list = match kind {
+            NoteKind::NotFollowed | NoteKind::NotUnderstood => &mut self.partial,
+            _ => &mut self.kept,
+        };
+        if list.len() < self.limit {
+            let (file, pointer) = place.file_and_pointer();
+            list.push(Note { kind, file, pointer, message: message.to_string() });
         } else {
             self.left_out += 1;
         }
     }
 
     /// How many there are, for [`Notes::back_to`].
-    pub(crate) fn mark(&self) -> (usize, usize) {
-        (self.kept.len(), self.left_out)
+    pub(crate) fn mark(&self) -> (usize, usize, usize) {
+        (self.kept.len(), self.partial.len(), self.left_out)
     }
 
     /// Forgets what came since.
-    pub(crate) fn back_to(&mut self, (kept, left_out): (usize, usize)) {
+    pub(crate) fn back_to(&mut self, (kept, partial, left_out): (usize, usize, usize)) {
         self.kept.truncate(kept);
+        self.partial.truncate(partial);
         self.left_out = left_out;
     }
 
-    /// The notes, and how many more there were.
-    pub(crate) fn end(self) -> (Vec<Note>, usize) {
-        (self.kept, self.left_out)
+    /// Why the definition is partial, the other notes, and how many more there were.
+    pub(crate) fn end(self) -> (Vec<Note>, Vec<Note>, usize) {
+        (self.partial, self.kept, self.left_out)
     }
 }

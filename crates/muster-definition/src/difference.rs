@@ -63,6 +63,8 @@ pub enum Aspect {
     Path,
     /// The operation's id.
     OperationId,
+    /// What tells the operation of SOAP.
+    SoapAction,
     /// Whether callers are told to leave it.
     Deprecated,
     /// What has to be proven.
@@ -93,6 +95,7 @@ impl fmt::Display for Change {
             Aspect::Operation => "operation",
             Aspect::Path => "path",
             Aspect::OperationId => "operation id",
+            Aspect::SoapAction => "SOAP action",
             Aspect::Deprecated => "deprecated",
             Aspect::Security => "security",
             Aspect::Parameter => "parameter",
@@ -221,6 +224,11 @@ impl Found {
         self.about(is);
         self.value(Aspect::Path, Some(was.path), Some(is.path), "the same requests lead there");
         self.value(Aspect::OperationId, was.operation_id, is.operation_id, "a name for programs that write clients");
+        if was.soap_action != is.soap_action {
+            let shown = |action: Option<&str>| action.map(str::to_owned);
+            let verdict = (true, "callers that send the old one may be refused");
+            self.add(Aspect::SoapAction, shown(was.soap_action), shown(is.soap_action), verdict);
+        }
         if was.deprecated != is.deprecated {
             let reason = if is.deprecated { "it still answers" } else { "it stays" };
             let word = |deprecated: bool| Some(if deprecated { "yes" } else { "no" }.to_owned());

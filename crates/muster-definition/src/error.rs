@@ -14,14 +14,28 @@ pub enum DefinitionError {
         seen: Seen,
     },
     /// It is a definition of a version that is not read.
-    #[error("`{key}: {version}` is a version that is not read; 2.0, 3.0, 3.1 and 3.2 are")]
+    #[error("`{key}: {version}` is a version that is not read; {known}")]
     Version {
-        /// `swagger` or `openapi`.
+        /// `swagger`, `openapi`, `#%RAML`, `WSDL`.
         key: &'static str,
         /// As written.
         version: String,
+        /// Those that are read.
+        known: &'static str,
     },
-    /// It breaks off, or is not JSON and not YAML.
+    /// The package does not lead to one definition.
+    #[error("the package {message}")]
+    Package {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A file in a package was named, and this is none.
+    #[error("`{main}` was asked for, and this is a document, not a package of files")]
+    NoPackage {
+        /// The file that was asked for.
+        main: String,
+    },
+    /// It breaks off, or is not what it looks like.
     #[error("this is not readable as {syntax}, line {line}, column {column}: {message}")]
     Syntax {
         /// What it looked like.

@@ -1,11 +1,12 @@
-//! How much of a document is read.
+//! How much of a document or package is read.
 
 use std::fmt;
 
-/// What bounds the reading of one document. The defaults are several times what the largest published definitions need.
+/// What bounds one reading, all files of a package together. The defaults are several times what the largest published
+/// definitions need.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Bytes of the document.
+    /// Bytes of a document or a packed package.
     pub bytes: usize,
     /// Levels of nesting; what lies deeper is left out and noted. At most 120.
     pub depth: usize,
@@ -21,8 +22,16 @@ pub struct Limits {
     pub text_bytes: usize,
     /// References that lead to one another; a longer chain is not followed and noted.
     pub references: usize,
-    /// Notes; further ones are counted.
+    /// Notes, and reasons why a definition is partial; further ones are counted.
     pub notes: usize,
+    /// Files in a package.
+    pub files: usize,
+    /// Bytes of the name of a file in a package; a file whose name is longer is left out and noted.
+    pub name_bytes: usize,
+    /// Bytes of all files of a package, inflated.
+    pub inflated_bytes: usize,
+    /// Bytes that one packed byte may become, over the whole package.
+    pub inflation: usize,
 }
 
 impl Default for Limits {
@@ -37,6 +46,10 @@ impl Default for Limits {
             text_bytes: 4096,
             references: 32,
             notes: 1000,
+            files: 5000,
+            name_bytes: 512,
+            inflated_bytes: 64 << 20,
+            inflation: 200,
         }
     }
 }
@@ -50,6 +63,9 @@ pub enum Limit {
     ExpandedBytes,
     Steps,
     Endpoints,
+    Files,
+    InflatedBytes,
+    Inflation,
 }
 
 impl fmt::Display for Limit {
@@ -61,6 +77,9 @@ impl fmt::Display for Limit {
             Self::ExpandedBytes => "bytes of text with its aliases expanded",
             Self::Steps => "steps of reading",
             Self::Endpoints => "endpoints",
+            Self::Files => "files",
+            Self::InflatedBytes => "bytes when inflated",
+            Self::Inflation => "bytes for each packed byte",
         })
     }
 }

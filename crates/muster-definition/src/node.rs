@@ -14,6 +14,8 @@ pub(crate) enum Node<'a> {
     Text(Cow<'a, str>),
     List(Box<[Node<'a>]>),
     Map(Box<Map<'a>>),
+    /// RAML's `!include`, of this file.
+    Include(Box<str>),
 }
 
 impl<'a> Node<'a> {
@@ -34,7 +36,7 @@ impl<'a> Node<'a> {
         let sum = |(nodes, bytes): (usize, usize), (more, longer)| (nodes + more, bytes + longer);
         match self {
             Self::Null | Self::Boolean(_) => (1, 0),
-            Self::Number(text) => (1, text.len()),
+            Self::Number(text) | Self::Include(text) => (1, text.len()),
             Self::Text(text) => (1, text.len()),
             Self::List(items) => items.iter().map(Node::weight).fold((1, 0), sum),
             Self::Map(map) => map.iter().map(|(key, node)| sum(node.weight(), (0, key.len()))).fold((1, 0), sum),
@@ -50,6 +52,7 @@ impl<'a> Node<'a> {
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "an object",
+            Self::Include(_) => "an include",
         }
     }
 }
@@ -144,7 +147,10 @@ fn fold_repeated(entries: &mut Vec<(Cow<'_, str>, Node<'_>)>, sorted: &[u32]) ->
 /// Where in a document: the way from its root.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'p> {
+    /// Of the root file.
     Root,
+    /// The root of another file.
+    File(&'p str),
     Key(&'p Place<'p>, &'p str),
     Index(&'p Place<'p>, usize),
 }
@@ -158,13 +164,14 @@ impl<'p> Place<'p> {
         Place::Index(self, index)
     }
 
-    /// The place as a JSON pointer (RFC 6901); long keys are cut.
-    pub(crate) fn pointer(&self) -> String {
+    /// The file where it is not the root file, and the place as a JSON pointer (RFC 6901); long keys are cut.
+    pub(crate) fn file_and_pointer(&self) -> (Option<String>, String) {
         let mut steps = Vec::new();
         let mut place = self;
-        loop {
+        let file = loop {
             match place {
-                Self::Root => break,
+                Self::Root => break None,
+                Self::File(name) => break Some((*name).to_owned()),
                 Self::Key(parent, key) => {
                     steps.push(shown(key).replace('~', "~0").replace('/', "~1"));
                     place = parent;
@@ -174,12 +181,12 @@ impl<'p> Place<'p> {
                     place = parent;
                 }
             }
-        }
+        };
         let mut pointer = String::new();
         for step in steps.iter().rev() {
             let _ = write!(pointer, "/{step}");
         }
-        pointer
+        (file, pointer)
     }
 }
 

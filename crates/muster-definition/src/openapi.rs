@@ -6,9 +6,9 @@ mod reader;
 mod security;
 mod servers;
 
-use crate::definition::{Definition, Format, NoteKind, Notes, Requirement, Syntax};
+use crate::definition::{Definition, Format, Requirement};
 use crate::error::DefinitionError;
-use crate::limits::Limits;
+use crate::files::Files;
 use crate::node::{Map, Node, Place, shown};
 use crate::seen;
 
@@ -51,16 +51,12 @@ struct Document {
     produces: Vec<String>,
 }
 
-pub(crate) fn read(
-    root: &Node<'_>,
-    syntax: Syntax,
-    limits: &Limits,
-    notes: Notes,
-) -> Result<Definition, DefinitionError> {
+pub(crate) fn read<'p>(files: &'p Files<'p>) -> Result<Definition, DefinitionError> {
+    let (root, syntax) = files.main_tree(false)?;
     let not = || DefinitionError::NotADefinition { seen: seen::by_tree(root) };
     let map = root.as_map().ok_or_else(not)?;
     let (key, written) = version_key(map).ok_or_else(not)?;
-    let mut reader = Reader::new(map, limits, notes);
+    let mut reader = Reader::new(files);
     let dialect = dialect(&mut reader, key, written)?;
     reader.dialect = dialect;
     let (format, servers) = match dialect {
@@ -81,7 +77,7 @@ pub(crate) fn read(
         produces: reader.texts_at(map, "produces", &Place::Root)?.unwrap_or_default(),
     };
     let (endpoints, outgoing) = reader.paths(map, &document, &security_schemes)?;
-    let (notes, notes_left_out) = reader.notes.end();
+    let (partial, notes, notes_left_out) = files.take_notes();
     let format_version = shown(written).into_owned();
     Ok(Definition {
         format,
@@ -93,6 +89,7 @@ pub(crate) fn read(
         security_schemes,
         endpoints,
         outgoing,
+        partial,
         notes,
         notes_left_out,
     })
@@ -108,7 +105,8 @@ fn version_key<'n>(map: &'n Map<'_>) -> Option<(&'static str, &'n str)> {
 }
 
 fn dialect(reader: &mut Reader<'_>, key: &'static str, written: &str) -> Result<Dialect, DefinitionError> {
-    let wrong = || DefinitionError::Version { key, version: shown(written).into_owned() };
+    let known = "2.0, 3.0, 3.1 and 3.2 are";
+    let wrong = || DefinitionError::Version { key, version: shown(written).into_owned(), known };
     let mut parts = written.split('.');
     let major = parts.next().unwrap_or_default();
     let minor = parts.next().map_or(Ok(0), |minor| minor.trim().parse::<u32>().map_err(|_| wrong()))?;
@@ -120,13 +118,13 @@ fn dialect(reader: &mut Reader<'_>, key: &'static str, written: &str) -> Result<
         ("3", 1) => Dialect::OpenApi31,
         ("3", 2) => Dialect::OpenApi32,
         ("3", _) => {
-            reader.notes.add(NoteKind::Odd, &place, "a version that is not known: read as OpenAPI 3.2");
+            reader.odd(&place, "a version that is not known: read as OpenAPI 3.2");
             Dialect::OpenApi32
         }
         _ => return Err(wrong()),
     };
     if key != expected {
-        reader.notes.add(NoteKind::Odd, &place, format!("this version stands in `{expected}`: read all the same"));
+        reader.odd(&place, format!("this version stands in `{expected}`: read all the same"));
     }
     Ok(found)
 }

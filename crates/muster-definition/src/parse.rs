@@ -15,56 +15,66 @@ use crate::node::{Node, Place};
 const DEEPEST: usize = 120;
 
 /// Reads JSON or YAML. What begins like JSON and is none is tried as YAML, which allows more: comments, a last comma.
-pub(crate) fn parse<'t>(
-    text: &'t str,
-    limits: &Limits,
-    notes: &mut Notes,
-) -> Result<(Node<'t>, Syntax), DefinitionError> {
+pub(crate) fn parse<'t>(text: &'t str, reading: &Reading<'_>) -> Result<(Node<'t>, Syntax), DefinitionError> {
     if !text.trim_start().starts_with(['{', '[']) {
-        return Ok((yaml::parse(text, &Reading::new(limits, notes))?, Syntax::Yaml));
+        return Ok((yaml::parse(text, reading)?, Syntax::Yaml));
     }
-    let before = notes.mark();
-    match json::parse(text, &Reading::new(limits, notes)) {
+    let before = reading.notes.borrow().mark();
+    let spent = reading.spent.clone();
+    match json::parse(text, reading) {
         Ok(root) => Ok((root, Syntax::Json)),
         Err(DefinitionError::Syntax { syntax, line, column, message }) => {
-            notes.back_to(before);
-            let Ok(root) = yaml::parse(text, &Reading::new(limits, notes)) else {
+            reading.notes.borrow_mut().back_to(before);
+            reading.spent.back_to(&spent);
+            let Ok(root) = yaml::parse(text, reading) else {
                 return Err(DefinitionError::Syntax { syntax, line, column, message });
             };
             let odd = format!("not JSON (line {line}, column {column}: {message}): read as YAML");
-            notes.add(NoteKind::Odd, &Place::Root, odd);
+            reading.note(NoteKind::Odd, &reading.root, odd);
             Ok((root, Syntax::Yaml))
         }
         Err(other) => Err(other),
     }
 }
 
-/// What one reading has taken.
-struct Reading<'r> {
-    limits: &'r Limits,
-    notes: RefCell<&'r mut Notes>,
+/// What the parsing of all files of one reading has taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spent {
     nodes: Cell<usize>,
     text_bytes: Cell<usize>,
 }
 
-impl<'r> Reading<'r> {
-    fn new(limits: &'r Limits, notes: &'r mut Notes) -> Self {
-        Self { limits, notes: RefCell::new(notes), nodes: Cell::new(0), text_bytes: Cell::new(0) }
+impl Spent {
+    fn back_to(&self, before: &Self) {
+        self.nodes.set(before.nodes.get());
+        self.text_bytes.set(before.text_bytes.get());
     }
+}
 
+/// The parsing of one file.
+pub(crate) struct Reading<'r> {
+    pub(crate) limits: &'r Limits,
+    pub(crate) notes: &'r RefCell<Notes>,
+    pub(crate) spent: &'r Spent,
+    pub(crate) root: Place<'r>,
+    /// Whether `!include` is one, as in RAML.
+    pub(crate) includes: bool,
+}
+
+impl Reading<'_> {
     fn deepest(&self) -> usize {
         self.limits.depth.min(DEEPEST)
     }
 
-    fn count(&self, nodes: usize, text_bytes: usize) -> Result<(), DefinitionError> {
+    pub(crate) fn count(&self, nodes: usize, text_bytes: usize) -> Result<(), DefinitionError> {
         let more = |cell: &Cell<usize>, by| {
             cell.set(cell.get().saturating_add(by));
             cell.get()
         };
-        if more(&self.nodes, nodes) > self.limits.nodes {
+        if more(&self.spent.nodes, nodes) > self.limits.nodes {
             return Err(DefinitionError::Limit { limit: Limit::Nodes, allowed: self.limits.nodes });
         }
-        if more(&self.text_bytes, text_bytes) > self.limits.expanded_bytes {
+        if more(&self.spent.text_bytes, text_bytes) > self.limits.expanded_bytes {
             return Err(DefinitionError::Limit { limit: Limit::ExpandedBytes, allowed: self.limits.expanded_bytes });
         }
         Ok(())

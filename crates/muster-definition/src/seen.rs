@@ -28,8 +28,8 @@ pub enum Seen {
     Wadl,
     /// Web Services Description Language.
     Wsdl,
-    /// RESTful API Modeling Language.
-    Raml,
+    /// A part of a RAML document, by its kind.
+    RamlFragment(String),
     /// A GraphQL schema or introspection.
     GraphQl,
     /// AsyncAPI.
@@ -57,7 +57,7 @@ impl fmt::Display for Seen {
             Self::HtmlPage => "an HTML page",
             Self::Wadl => "a WADL document",
             Self::Wsdl => "a WSDL document",
-            Self::Raml => "a RAML document",
+            Self::RamlFragment(kind) => return write!(f, "a RAML {kind}"),
             Self::GraphQl => "a GraphQL schema",
             Self::AsyncApi => "an AsyncAPI document",
             Self::Swagger1 => "a Swagger 1 document",
@@ -70,12 +70,9 @@ impl fmt::Display for Seen {
     }
 }
 
-/// What a text is that is neither JSON nor YAML, or looks like YAML and is not (RAML).
+/// What a text is that is neither JSON nor YAML.
 pub(crate) fn by_beginning(text: &str) -> Option<Seen> {
     let text = text.trim_start();
-    if text.starts_with("#%RAML") {
-        return Some(Seen::Raml);
-    }
     let end = text.char_indices().nth(PROBED).map_or(text.len(), |(end, _)| end);
     let beginning = &text[..end];
     if !beginning.starts_with('<') {

@@ -27,18 +27,17 @@ fn what_is_no_definition_is_said() {
         (b"", "empty"),
         (b" \n\t ", "empty"),
         (b"\xEF\xBB\xBF\n", "empty"),
-        (b"PK\x03\x04rest", "a zip archive"),
+        (b"PK\x05\x06rest", "a zip archive"),
         (b"\x1F\x8B\x08rest", "gzip-compressed data"),
         (b"%PDF-1.7", "a PDF"),
         (b"\x00\x01\x02", "binary data"),
         (b"<!DOCTYPE html><html>", "an HTML page"),
         (b"<?xml version='1.0'?>\n<!-- x --><html xmlns='x'>", "an HTML page"),
         (b"<?xml version='1.0'?><application xmlns=\"http://wadl.dev.java.net/2009/02\">", "a WADL document"),
-        (b"<wsdl:definitions xmlns:wsdl='http://schemas.xmlsoap.org/wsdl/'>", "a WSDL document"),
-        (b"<description xmlns='http://www.w3.org/ns/wsdl'/>", "a WSDL document"),
         (b"<Error><Code>BlobNotFound</Code></Error>", "an XML document `Error`"),
         (b"<", "an XML document ``"),
-        (b"#%RAML 1.0\ntitle: x\n", "a RAML document"),
+        (b"#%RAML 1.0 DataType\ntype: object\n", "a RAML DataType"),
+        (b"#%RAML 1.0\n- x\n", "a RAML document without content"),
         (b"# words\ntype Query {\n  a: Int\n}\n", "a GraphQL schema"),
         (b"\"\"\"\nWords\ntype: x\n\"\"\"\nschema { query: Q }", "a GraphQL schema"),
         (b"directive @a(b: Int) on FIELD\n", "a GraphQL schema"),
@@ -241,9 +240,9 @@ fn aliases_do_not_blow_up() {
     let error = read_text(&long).unwrap_err();
     assert!(matches!(error, DefinitionError::Limit { limit: Limit::ExpandedBytes, .. }), "{error}");
     let circle = read_text("openapi: 3.0.0\nx: &x [*x, *none]\n").unwrap();
-    let notes: Vec<String> = circle.notes.iter().map(ToString::to_string).collect();
+    let partial: Vec<String> = circle.partial.iter().map(ToString::to_string).collect();
     assert_eq!(
-        notes,
+        partial,
         ["/x/0: an alias of what it stands in, or of what was left out", "/x/1: `*none` stands for nothing"]
     );
     // Each level of the tree is there, and the aliases make it deeper than it is written.

@@ -259,17 +259,22 @@ pub(crate) struct SpecArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SpecCommand {
-    /// Prints what a Swagger 2.0 or OpenAPI 3 document says can be called: `METHOD path` a line, without base path.
+    /// Prints what an API definition says can be called: `METHOD path` a line, without base path.
     ///
-    /// What was skipped, filled or odd goes to stderr. With `--json` the whole reading is printed, those notes included.
+    /// Swagger 2.0, OpenAPI 3, RAML 0.8 and 1.0 and WSDL 1.1 are read, alone or in a zip package. What is missing, skipped,
+    /// filled or odd goes to stderr. With `--json` the whole reading is printed, those notes included.
     Endpoints(SpecFile),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SpecFile {
-    /// The document, JSON or YAML; `-` for stdin. What it is is told by its content.
+    /// The document or package; `-` for stdin. What it is is told by its content.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+
+    /// The root file of a package, as the package names it; without it the package's own.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) main: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -42,6 +42,7 @@ impl<'a> Reader<'a> {
             path: String::new(),
             operation_id: None,
             summary: None,
+            soap_action: None,
             deprecated: false,
             parameters,
             body: own.body.or(shared.parameters.body).unwrap_or(Body::None),

@@ -6,21 +6,23 @@ use crate::definition::{Endpoint, NoteKind, Outgoing, SecurityScheme, Server};
 use crate::error::DefinitionError;
 use crate::limits::Limit;
 use crate::node::{Map, Node, Place, shown};
-use crate::openapi::operation::Shared;
+use crate::openapi::operation::{Parameters, Shared};
 use crate::openapi::reader::{Reader, reference};
 use crate::openapi::{Dialect, Document};
+use crate::package::FileId;
 
 /// Keys of a path that are no methods.
 const NO_METHODS: &[&str] = &["$ref", "summary", "description", "servers", "parameters", "additionalOperations"];
 
-/// A path's entries, its own before those that it refers to.
-type Item<'a> = Vec<(&'a str, &'a Node<'a>)>;
+/// A path's entries, its own before those that it refers to; each with the file that it stands in.
+type Item<'a> = Vec<(&'a str, &'a Node<'a>, FileId)>;
 
 /// One operation of a path: its method as it is sent, the keys that lead to it, and what stands there.
 struct Found<'a> {
     method: String,
     keys: Vec<&'a str>,
     node: &'a Node<'a>,
+    file: FileId,
 }
 
 impl<'a> Reader<'a> {
@@ -34,34 +36,45 @@ impl<'a> Reader<'a> {
         let mut endpoints = Vec::new();
         let mut outgoing = Vec::new();
         let place = Place::Root.key("paths");
-        let paths = self.map_at(map, "paths", &Place::Root);
+        let written = map.get("paths").map_or(Ok(None), |paths| self.resolve_with_file(paths, &place))?;
+        let (paths, file) =
+            written.map_or((None, self.files.main()), |(paths, file)| (self.as_map(paths, &place), file));
         for (path, node) in paths.into_iter().flat_map(Map::iter).filter(|(path, _)| !path.starts_with("x-")) {
             let place = place.key(path);
-            if path.len() > self.limits.text_bytes {
-                let message = format!("a path longer than {} bytes: left out", self.limits.text_bytes);
-                self.notes.add(NoteKind::Cut, &place, message);
+            if path.len() > self.files.limits.text_bytes {
+                let message = format!("a path longer than {} bytes: left out", self.files.limits.text_bytes);
+                self.files.note(NoteKind::Cut, &place, message);
                 continue;
             }
             if !path.starts_with('/') {
                 self.odd(&place, "a path that does not begin with `/`");
             }
-            let item = self.item(node, &place)?;
-            let parameters = self.parameters(value(&item, "parameters"), &place)?;
-            let servers = self.item_servers(node, &item, &place)?;
+            let item = self.within(file, |reader| reader.item(node, &place))?;
+            let parameters = match value(&item, "parameters") {
+                None => Parameters::default(),
+                Some((node, file)) => self.within(file, |reader| reader.parameters(Some(node), &place))?,
+            };
+            let servers = self.within(file, |reader| reader.item_servers(node, &item, &place))?;
             let shared = Shared { document, schemes, parameters: &parameters, servers: &servers };
             for found in self.operations(&item, &place)? {
-                if endpoints.len() == self.limits.endpoints {
-                    return Err(DefinitionError::Limit { limit: Limit::Endpoints, allowed: self.limits.endpoints });
+                if endpoints.len() == self.files.limits.endpoints {
+                    return Err(DefinitionError::Limit {
+                        limit: Limit::Endpoints,
+                        allowed: self.files.limits.endpoints,
+                    });
                 }
                 let (first, second) = (place.key(found.keys[0]), found.keys.get(1));
                 let here = second.map_or(first, |second| Place::Key(&first, second));
                 let Some(operation) = self.operation_map(found.node, &here) else { continue };
-                let mut endpoint = self.endpoint(operation, &shared, &here)?;
-                endpoint.method = found.method;
-                endpoint.path = self.keep(path, &place)?;
-                if let Some(operation) = operation {
-                    self.callbacks(operation, &endpoint, &here, &mut outgoing)?;
-                }
+                let endpoint = self.within(found.file, |reader| {
+                    let mut endpoint = reader.endpoint(operation, &shared, &here)?;
+                    endpoint.method = found.method;
+                    endpoint.path = reader.keep(path, &place)?;
+                    if let Some(operation) = operation {
+                        reader.callbacks(operation, &endpoint, &here, &mut outgoing)?;
+                    }
+                    Ok(endpoint)
+                })?;
                 endpoints.push(endpoint);
             }
         }
@@ -83,13 +96,15 @@ impl<'a> Reader<'a> {
     fn item(&mut self, node: &'a Node<'a>, place: &Place<'_>) -> Result<Item<'a>, DefinitionError> {
         let Some(own) = self.as_map(node, place) else { return Ok(Vec::new()) };
         self.count(own.len())?;
-        let mut item: Item<'a> = own.iter().collect();
+        let file = self.file();
+        let mut item: Item<'a> = own.iter().map(|(key, node)| (key, node, file)).collect();
         if reference(node).is_some()
-            && let Some(target) = self.resolve(node, place)?
+            && let Some((target, file)) = self.resolve_with_file(node, place)?
             && let Some(target) = self.as_map(target, place)
         {
             self.count(target.len())?;
-            item.extend(target.iter().filter(|(key, _)| own.get(key).is_none()));
+            let theirs = target.iter().filter(|(key, _)| own.get(key).is_none());
+            item.extend(theirs.map(|(key, node)| (key, node, file)));
         }
         Ok(item)
     }
@@ -111,7 +126,7 @@ impl<'a> Reader<'a> {
     /// The operations of a path, in its order.
     fn operations(&mut self, item: &Item<'a>, place: &Place<'_>) -> Result<Vec<Found<'a>>, DefinitionError> {
         let mut found: Vec<Found<'a>> = Vec::new();
-        for &(key, node) in item {
+        for &(key, node, file) in item {
             self.count(1)?;
             let lower = key.to_ascii_lowercase();
             if self.dialect == Dialect::OpenApi32 && key == "additionalOperations" {
@@ -119,13 +134,13 @@ impl<'a> Reader<'a> {
                 for (method, node) in additional.into_iter().flat_map(Map::iter) {
                     let here = place.key(key);
                     let sent = self.keep(method, &here.key(method))?;
-                    found.push(Found { method: sent, keys: vec![key, method], node });
+                    found.push(Found { method: sent, keys: vec![key, method], node, file });
                 }
             } else if self.dialect.methods().contains(&lower.as_str()) {
                 if key != lower {
                     self.odd(&place.key(key), "methods are written in small letters: read all the same");
                 }
-                found.push(Found { method: lower.to_ascii_uppercase(), keys: vec![key], node });
+                found.push(Found { method: lower.to_ascii_uppercase(), keys: vec![key], node, file });
             } else if !NO_METHODS.contains(&key) && !key.starts_with("x-") {
                 let message = format!("`{}` is no method of {}", shown(key), self.dialect.name());
                 self.skip(&place.key(key), message);
@@ -169,7 +184,7 @@ impl<'a> Reader<'a> {
         let place = place.key("callbacks");
         for (name, node) in callbacks.into_iter().flat_map(Map::iter) {
             let place = place.key(name);
-            let Some(node) = self.resolve(node, &place)? else { continue };
+            let Some((node, file)) = self.resolve_with_file(node, &place)? else { continue };
             let expressions = self.as_map(node, &place);
             for (expression, node) in expressions.into_iter().flat_map(Map::iter) {
                 if expression.starts_with("x-") {
@@ -181,7 +196,8 @@ impl<'a> Reader<'a> {
                     method: String::new(),
                     callback: Some(self.keep(&from, &place)?),
                 };
-                self.calls(node, call, &place.key(expression), outgoing)?;
+                let place = place.key(expression);
+                self.within(file, |reader| reader.calls(node, call, &place, outgoing))?;
             }
         }
         Ok(())
@@ -204,6 +220,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn value<'a>(item: &Item<'a>, key: &str) -> Option<&'a Node<'a>> {
-    item.iter().find(|(name, _)| *name == key).map(|(_, node)| *node)
+fn value<'a>(item: &Item<'a>, key: &str) -> Option<(&'a Node<'a>, FileId)> {
+    item.iter().find(|(name, ..)| *name == key).map(|(_, node, file)| (*node, *file))
 }

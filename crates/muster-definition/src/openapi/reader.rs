@@ -3,54 +3,68 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::definition::{NoteKind, Notes};
+use crate::definition::NoteKind;
 use crate::error::DefinitionError;
-use crate::limits::{Limit, Limits};
+use crate::files::{Files, percent_decoded};
+use crate::limits::Limit;
 use crate::node::{Map, Node, Place, shown};
 use crate::openapi::Dialect;
+use crate::package::FileId;
 
 /// Bytes of kept text that count as one step.
 const BYTES_A_STEP: usize = 64;
 
 pub(super) struct Reader<'a> {
-    pub(super) root: &'a Map<'a>,
-    pub(super) limits: &'a Limits,
-    pub(super) notes: Notes,
+    pub(super) files: &'a Files<'a>,
+    /// The file that references are followed from.
+    file: FileId,
     pub(super) dialect: Dialect,
     steps: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(root: &'a Map<'a>, limits: &'a Limits, notes: Notes) -> Self {
-        Self { root, limits, notes, dialect: Dialect::Swagger2, steps: 0 }
+    pub(super) fn new(files: &'a Files<'a>) -> Self {
+        Self { files, file: files.main(), dialect: Dialect::Swagger2, steps: 0 }
+    }
+
+    pub(super) fn file(&self) -> FileId {
+        self.file
+    }
+
+    /// Reads something that stands in a file, whose references start there.
+    pub(super) fn within<T>(&mut self, file: FileId, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.file, file);
+        let done = read(self);
+        self.file = before;
+        done
     }
 
     pub(super) fn skip(&mut self, place: &Place<'_>, message: impl fmt::Display) {
-        self.notes.add(NoteKind::Skipped, place, message);
+        self.files.note(NoteKind::Skipped, place, message);
     }
 
     pub(super) fn odd(&mut self, place: &Place<'_>, message: impl fmt::Display) {
-        self.notes.add(NoteKind::Odd, place, message);
+        self.files.note(NoteKind::Odd, place, message);
     }
 
     /// Counts steps: pieces looked at, so that many references to one large piece end.
     pub(super) fn count(&mut self, steps: usize) -> Result<(), DefinitionError> {
         self.steps = self.steps.saturating_add(steps);
-        if self.steps > self.limits.steps {
-            return Err(DefinitionError::Limit { limit: Limit::Steps, allowed: self.limits.steps });
+        if self.steps > self.files.limits.steps {
+            return Err(DefinitionError::Limit { limit: Limit::Steps, allowed: self.files.limits.steps });
         }
         Ok(())
     }
 
     /// A text to keep, counted and cut where it is longer than texts may be.
     pub(super) fn keep(&mut self, text: &str, place: &Place<'_>) -> Result<String, DefinitionError> {
-        let most = self.limits.text_bytes;
+        let most = self.files.limits.text_bytes;
         self.count(1 + text.len().min(most) / BYTES_A_STEP)?;
         if text.len() <= most {
             return Ok(text.to_owned());
         }
         let end = text.floor_char_boundary(most);
-        self.notes.add(NoteKind::Cut, place, format!("longer than {most} bytes: cut"));
+        self.files.note(NoteKind::Cut, place, format!("longer than {most} bytes: cut"));
         Ok(text[..end].to_owned())
     }
 
@@ -143,47 +157,70 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What a node stands for: itself, or what its `$ref` leads to inside the document. Nothing, with a note, where that
+    /// What a node stands for: itself, or what its `$ref` leads to inside the package. Nothing, with a note, where that
     /// leads out of it, nowhere, or in a circle.
     pub(super) fn resolve(
         &mut self,
         node: &'a Node<'a>,
         place: &Place<'_>,
     ) -> Result<Option<&'a Node<'a>>, DefinitionError> {
-        let mut found = node;
-        for _ in 0..=self.limits.references {
-            let Some(reference) = reference(found) else { return Ok(Some(found)) };
+        Ok(self.resolve_with_file(node, place)?.map(|(node, _)| node))
+    }
+
+    /// As `resolve`, and the file that what was found stands in.
+    pub(super) fn resolve_with_file(
+        &mut self,
+        node: &'a Node<'a>,
+        place: &Place<'_>,
+    ) -> Result<Option<(&'a Node<'a>, FileId)>, DefinitionError> {
+        let (mut found, mut file) = (node, self.file);
+        let most = self.files.limits.references;
+        for _ in 0..=most {
+            let Some(reference) = reference(found) else { return Ok(Some((found, file))) };
             self.count(1)?;
-            match self.target(reference) {
-                Ok(target) => found = target,
+            match self.target(file, reference)? {
+                Ok(target) => (found, file) = target,
                 Err(why) => {
                     let message = format!("the reference `{}` {why}", shown(reference));
-                    self.notes.add(NoteKind::NotFollowed, place, message);
+                    self.files.note(NoteKind::NotFollowed, place, message);
                     return Ok(None);
                 }
             }
         }
-        let message = format!("more than {} references one after another, or a circle of them", self.limits.references);
-        self.notes.add(NoteKind::NotFollowed, place, message);
+        let message = format!("more than {most} references one after another, or a circle of them");
+        self.files.note(NoteKind::NotFollowed, place, message);
         Ok(None)
     }
 
-    fn target(&self, reference: &str) -> Result<&'a Node<'a>, &'static str> {
-        let Some(fragment) = reference.strip_prefix('#') else { return Err("leads out of the document") };
-        let mut steps = fragment.strip_prefix('/').ok_or("is no JSON pointer")?.split('/');
+    fn target(&self, from: FileId, reference: &str) -> Result<Result<Target<'a>, &'static str>, DefinitionError> {
         let nowhere = "leads nowhere";
-        let first = self.root.get(&unescaped(steps.next().unwrap_or_default())).ok_or(nowhere)?;
-        steps.try_fold(first, |node, step| {
+        let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let file = match path {
+            "" => from,
+            path => match self.files.find(from, path) {
+                Ok(file) => file,
+                Err(why) => return Ok(Err(why)),
+            },
+        };
+        let Some(root) = self.files.tree(file, false)? else { return Ok(Err("leads to a file that cannot be read")) };
+        if fragment.is_empty() && file != from {
+            return Ok(Ok((root, file)));
+        }
+        let Some(steps) = fragment.strip_prefix('/') else { return Ok(Err("is no JSON pointer")) };
+        let found = steps.split('/').try_fold(root, |node, step| {
             let step = unescaped(step);
-            let next = match node {
+            match node {
                 Node::Map(map) => map.get(&step),
                 Node::List(list) => step.parse::<usize>().ok().and_then(|index| list.get(index)),
                 _ => None,
-            };
-            next.ok_or(nowhere)
-        })
+            }
+        });
+        Ok(found.map(|node| (node, file)).ok_or(nowhere))
     }
 }
+
+/// What a reference leads to, and the file that it stands in.
+type Target<'a> = (&'a Node<'a>, FileId);
 
 /// The `$ref` of an object that has one.
 pub(super) fn reference<'n>(node: &'n Node<'n>) -> Option<&'n str> {
@@ -195,20 +232,5 @@ fn unescaped(step: &str) -> Cow<'_, str> {
     if !step.contains(['%', '~']) {
         return Cow::Borrowed(step);
     }
-    let mut bytes = Vec::with_capacity(step.len());
-    let mut rest = step.as_bytes();
-    while let [byte, after @ ..] = rest {
-        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (byte, after) {
-            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
-                bytes.push(hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0));
-                rest = after;
-            }
-            _ => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).replace("~1", "/").replace("~0", "~"))
+    Cow::Owned(percent_decoded(step).replace("~1", "/").replace("~0", "~"))
 }

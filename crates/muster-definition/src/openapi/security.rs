@@ -12,18 +12,19 @@ impl<'a> Reader<'a> {
         let root = &Place::Root;
         let components = root.key("components");
         let (declared, place) = if self.dialect == Dialect::Swagger2 {
-            (self.map_at(map, "securityDefinitions", root), root.key("securityDefinitions"))
+            (map.get("securityDefinitions"), root.key("securityDefinitions"))
         } else {
             let found = self.map_at(map, "components", root);
-            (
-                found.and_then(|found| self.map_at(found, "securitySchemes", &components)),
-                components.key("securitySchemes"),
-            )
+            (found.and_then(|found| found.get("securitySchemes")), components.key("securitySchemes"))
         };
         let mut schemes = Vec::new();
+        let Some((declared, file)) = declared.map_or(Ok(None), |found| self.resolve_with_file(found, &place))? else {
+            return Ok(schemes);
+        };
+        let declared = self.as_map(declared, &place);
         for (name, node) in declared.into_iter().flat_map(Map::iter) {
             let place = place.key(name);
-            let Some(node) = self.resolve(node, &place)? else { continue };
+            let Some(node) = self.within(file, |reader| reader.resolve(node, &place))? else { continue };
             let Some(scheme) = self.as_map(node, &place) else { continue };
             schemes.push(self.security_scheme(name, scheme, &place)?);
         }

@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
             match self.default_of(name, variables, &place)? {
                 Some(value) => {
                     let message = format!("filled into the server's address: `{value}`");
-                    self.notes.add(NoteKind::Filled, &place.key(name), message);
+                    self.files.note(NoteKind::Filled, &place.key(name), message);
                     url.push_str(&value);
                 }
                 None => {

@@ -19,8 +19,9 @@ fn openapi(version: &str, parts: Value) -> Value {
     document
 }
 
+/// What is missing, and what is odd.
 fn notes(definition: &Definition) -> Vec<String> {
-    definition.notes.iter().map(ToString::to_string).collect()
+    definition.partial.iter().chain(&definition.notes).map(ToString::to_string).collect()
 }
 
 fn endpoints(definition: &Definition) -> Vec<String> {
@@ -224,7 +225,7 @@ fn references_lead_on_inside_the_document_only() {
     }
     for (reference, said) in [
         ("other.yaml#/p", "the reference `other.yaml#/p` leads out of the document"),
-        ("https://h.example/p", "the reference `https://h.example/p` leads out of the document"),
+        ("https://h.example/p", "the reference `https://h.example/p` leads to another place, and nothing is fetched"),
         ("#/x/none", "the reference `#/x/none` leads nowhere"),
         ("#/x/list/7", "the reference `#/x/list/7` leads nowhere"),
         ("#/x/text/a", "the reference `#/x/text/a` leads nowhere"),

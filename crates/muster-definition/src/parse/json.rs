@@ -15,7 +15,7 @@ use crate::parse::Reading;
 
 pub(super) fn parse<'t>(text: &'t str, reading: &Reading<'_>) -> Result<Node<'t>, DefinitionError> {
     let passed = RefCell::new(None);
-    let seed = Seed { reading, passed: &passed, place: &Place::Root, depth: 0 };
+    let seed = Seed { reading, passed: &passed, place: &reading.root, depth: 0 };
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = seed.deserialize(&mut reader).and_then(|root| reader.end().map(|()| root));
     let mut root = match (read, passed.take()) {

@@ -31,7 +31,7 @@ pub(super) fn parse<'t>(text: &'t str, reading: &Reading<'_>) -> Result<Node<'t>
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, _) = event.map_err(|error| syntax(&error))?;
         if matches!(event, Event::DocumentStart(..)) && builder.root.is_some() {
-            reading.note(NoteKind::Skipped, &Place::Root, "more documents follow: the first is read");
+            reading.note(NoteKind::Skipped, &reading.root, "more documents follow: the first is read");
             break;
         }
         builder.take(event)?;
@@ -114,7 +114,10 @@ impl<'t> Builder<'t, '_, '_> {
                     self.anchor(anchor, &Node::Text(text.clone()), 0)?;
                     self.set_key(if merge { Key::Merge } else { Key::Text(text) });
                 } else {
-                    let node = scalar(text, style, tag);
+                    let node = match tag {
+                        Some(tag) if self.reading.includes && is_include(tag) => Node::Include((*text).into()),
+                        tag => scalar(text, style, tag),
+                    };
                     self.anchor(anchor, &node, 0)?;
                     self.place(node, 0)?;
                 }
@@ -234,7 +237,7 @@ impl<'t> Builder<'t, '_, '_> {
 
     /// Notes something about the place where the next node goes.
     fn note_here(&self, note: &dyn Fn(&Reading<'_>, &Place<'_>)) {
-        at_place(&self.open, &Place::Root, &|place| note(self.reading, place));
+        at_place(&self.open, &self.reading.root, &|place| note(self.reading, place));
     }
 }
 
@@ -289,6 +292,10 @@ fn scalar<'t>(text: Cow<'t, str>, style: ScalarStyle, tag: Option<&Tag>) -> Node
         number if is_number(number) => Node::Number(number.into()),
         _ => Node::Text(text),
     }
+}
+
+fn is_include(tag: &Tag) -> bool {
+    tag.handle() == "!" && tag.suffix() == "include"
 }
 
 fn is_number(text: &str) -> bool {
