@@ -1,4 +1,5 @@
-// Holds `muster spec endpoints` against another reader of definitions, over real documents of other people.
+// Holds `muster spec endpoints` against other readers of definitions, over real documents of other people: endpoints of
+// OpenAPI and Swagger, and of RAML parameters, media types, codes and security too.
 //
 //   node compare.mjs fetch FOLDER          gets the documents that corpus.tsv lists out of their npm packages, once
 //   node compare.mjs check FOLDER MUSTER   reads each with both; what differs must be what differences.txt explains
@@ -7,6 +8,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+
+import * as raml from "./raml.mjs";
 
 const HERE = import.meta.dirname;
 const WORKERS = 2;
@@ -75,45 +78,60 @@ async function byParser(file) {
   return found;
 }
 
-async function byMuster(muster, file) {
+async function byMuster(muster, { file, isRaml }) {
   const options = { maxBuffer: 64 << 20 };
-  const { stdout } = await promisify(execFile)(muster, ["spec", "endpoints", file], options);
+  const json = isRaml ? ["--json"] : [];
+  const { stdout } = await promisify(execFile)(muster, ["spec", "endpoints", ...json, file], options);
+  if (isRaml) return raml.ofReading(JSON.parse(stdout));
   const lines = stdout.split("\n").filter(Boolean);
   if (new Set(lines).size !== lines.length) throw new Error("an endpoint twice");
   return new Set(lines);
 }
 
 /** What one of both says and the other does not; and how many endpoints both see. */
-async function compare(folder, muster, document) {
-  const file = fileOf(folder, document);
+async function compare(muster, document) {
+  const other = document.isRaml ? raml.byParser(document.root) : byParser(document.file);
+  const who = document.isRaml ? "amf" : "swagger-parser";
   const [ours, theirs] = await Promise.all(
-    [byMuster(muster, file), byParser(file)].map((reading) => reading.then((found) => ({ found }), (error) => ({ error }))),
+    [byMuster(muster, document), other].map((reading) => reading.then((found) => ({ found }), (error) => ({ error }))),
   );
   const cause = (error) => (error.stderr?.match(/caused by: (.*)/)?.[1] ?? error.message).split("\n")[0];
   if (ours.error && theirs.error) return { lines: [`both refuse; muster says: ${cause(ours.error)}`], both: 0 };
   if (ours.error) return { lines: [`only muster refuses: ${cause(ours.error)}`], both: 0 };
-  if (theirs.error) return { lines: [`only swagger-parser refuses: muster reads ${ours.found.size} endpoints`], both: 0 };
+  if (theirs.error) return { lines: [`only ${who} refuses: muster reads ${ours.found.size} endpoints`], both: 0 };
   const only = (some, others, who) => [...some].filter((one) => !others.has(one)).map((one) => `only ${who}: ${one}`);
-  const lines = [...only(ours.found, theirs.found, "muster"), ...only(theirs.found, ours.found, "swagger-parser")];
-  return { lines, both: [...ours.found].filter((one) => theirs.found.has(one)).length };
+  const lines = [...only(ours.found, theirs.found, "muster"), ...only(theirs.found, ours.found, who)];
+  const both = [...ours.found].filter((one) => theirs.found.has(one));
+  return { lines, both: both.filter((one) => !one.includes(": ")).length, details: both.length };
 }
 
 async function check(folder, muster) {
   const found = [];
   let seenByBoth = 0;
-  const queue = [...corpus];
+  let details = 0;
+  const documents = corpus.map((document) => {
+    const file = fileOf(folder, document);
+    return { name: document.name, file, root: file, isRaml: file.endsWith(".raml") };
+  });
+  documents.push(...raml.packages(folder).map((document) => ({ ...document, isRaml: true })));
+  const queue = [...documents];
   const work = async () => {
     for (let document = queue.shift(); document; document = queue.shift()) {
-      const { lines, both } = await compare(folder, muster, document);
+      const { lines, both, details: more = both } = await compare(muster, document);
       found.push(...lines.map((line) => `${document.name}: ${line}`));
       seenByBoth += both;
+      details += more - both;
     }
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
   const explained = readFileSync(join(HERE, "differences.txt"), "utf8").split("\n").filter((line) => line && !line.startsWith("#"));
   const missing = explained.filter((line) => !found.includes(line));
   const unexplained = found.filter((line) => !explained.includes(line)).sort();
-  console.error(`${corpus.length} definitions: ${seenByBoth} endpoints seen by both, ${found.length} differences`);
+  const ramls = documents.filter((document) => document.isRaml).length;
+  console.error(
+    `${documents.length} definitions, ${ramls} of them RAML: ${seenByBoth} endpoints and ${details} details of them seen by both, ` +
+      `${found.length} differences`,
+  );
   for (const line of unexplained) console.log(`not explained: ${line}`);
   for (const line of missing) console.log(`explained, but not there: ${line}`);
   if (unexplained.length + missing.length > 0) process.exit(1);

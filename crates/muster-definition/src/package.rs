@@ -161,3 +161,6 @@ fn strip_folder(files: &mut [File<'_>]) {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

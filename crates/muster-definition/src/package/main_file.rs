@@ -72,9 +72,9 @@ fn candidates<'p>(files: &'p Files<'p>) -> Result<Vec<(usize, FileId)>, Definiti
         }
         match files.text(id) {
             Ok(text) if begins_like_one(text) => found.push((name.matches('/').count(), id)),
-            Err(limit @ DefinitionError::Limit { .. }) => return Err(limit),
             // What is no text is no candidate.
-            Ok(_) | Err(_) => {}
+            Ok(_) | Err(DefinitionError::NotADefinition { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(found)

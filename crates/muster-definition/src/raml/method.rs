@@ -218,14 +218,14 @@ impl<'t> Reader<'t> {
             let is_template = value.scope.bindings.is_some();
             let mut name = &*name;
             let mut is_optional = false;
-            // Where `required` is said, the mark is a part of the name.
-            if let Some(stem) = name.strip_suffix('?').filter(|_| required.is_none()) {
-                name = stem;
-                // 0.8's mark in a trait or type: what is not there is not made. 1.0's: need not be given.
-                is_optional = self.version == Version::V08 && is_template;
-                if !is_optional {
-                    required = Some(false);
+            match name.strip_suffix('?') {
+                // In a trait or type: what is not there is not made.
+                Some(stem) if self.version == Version::V08 && is_template => (name, is_optional) = (stem, true),
+                // It need not be given. Where `required` is said, the mark is a part of the name.
+                Some(stem) if self.version == Version::V10 && required.is_none() => {
+                    (name, required) = (stem, Some(false))
                 }
+                _ => {}
             }
             self.count(1 + draft.parameters.len() / 16)?;
             let same = |known: &&mut DraftParameter| known.location == location && known.name == name;
