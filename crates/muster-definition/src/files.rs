@@ -13,6 +13,8 @@ use crate::parse::{self, Reading, Spent};
 use crate::raml::Header;
 use crate::text;
 
+type Tree<'p> = (Node<'p>, Syntax);
+
 pub(crate) struct Files<'p> {
     pub(crate) package: &'p Package<'p>,
     pub(crate) limits: &'p Limits,
@@ -22,7 +24,7 @@ pub(crate) struct Files<'p> {
     spent: Spent,
     texts: Box<[OnceCell<Cow<'p, str>>]>,
     /// Nothing where a file cannot be read.
-    trees: Box<[OnceCell<Option<(Node<'p>, Syntax)>>]>,
+    trees: Box<[OnceCell<Option<Tree<'p>>>]>,
 }
 
 impl<'p> Files<'p> {
@@ -94,7 +96,7 @@ impl<'p> Files<'p> {
         Ok(self.trees[id].get().and_then(Option::as_ref).map(|(node, _)| node))
     }
 
-    fn parse(&'p self, id: FileId, includes: bool) -> Result<(Node<'p>, Syntax), DefinitionError> {
+    fn parse(&'p self, id: FileId, includes: bool) -> Result<Tree<'p>, DefinitionError> {
         let text = self.text(id)?;
         if includes && id != self.main() && !is_structured(self.package.name(id), text) {
             return Ok((Node::Text(Cow::Borrowed(text)), Syntax::Yaml));

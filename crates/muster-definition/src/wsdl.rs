@@ -80,10 +80,10 @@ pub(crate) fn read<'p>(files: &'p Files<'p>) -> Result<Definition, DefinitionErr
         files.note(NoteKind::Odd, &Place::Root, "no service has a port: it says nowhere where it is served");
     }
     let several = found.origins.len() > 1;
-    let servers = found.origins.iter().map(server).collect();
+    let servers = found.origins.iter().map(|origin| server(origin)).collect();
     let endpoints = found.endpoints.into_iter().map(|(origins, mut endpoint)| {
         if several && origins.len() < found.origins.len() {
-            endpoint.servers = origins.iter().map(server).collect();
+            endpoint.servers = origins.iter().map(|origin| server(origin)).collect();
         }
         endpoint
     });
@@ -361,8 +361,8 @@ fn has_policy(element: &Element) -> bool {
     element.children.iter().any(is_one)
 }
 
-fn server(origin: &String) -> Server {
-    Server { url: origin.clone(), template: None }
+fn server(origin: &str) -> Server {
+    Server { url: origin.to_owned(), template: None }
 }
 
 /// Scheme and host of an address, and its path.
