@@ -1,4 +1,5 @@
-//! Muster's reader of definitions held against another one: `tests/definitions`, over documents out of npm packages.
+//! Muster's reader of definitions held against others: `tests/definitions`, over documents out of npm packages, our own
+//! examples of RAML and the real packages of the shared folder.
 
 use anyhow::{Context, Result};
 
@@ -15,7 +16,7 @@ pub(crate) fn alone(shell: &Shell) -> Result<()> {
     run(shell)
 }
 
-/// Installs the other reader and fetches the documents, unless they are there.
+/// Installs the other readers and fetches the documents, unless they are there.
 pub(crate) fn set_up(shell: &Shell) -> Result<()> {
     browser::install(shell, FOLDER)?;
     shell.run("node", &[SCRIPT, "fetch", &documents(shell)?])

@@ -91,3 +91,6 @@ fn read_format<'p>(files: &'p Files<'p>) -> Result<Definition, DefinitionError> 
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod hostile;

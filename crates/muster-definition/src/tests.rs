@@ -304,16 +304,62 @@ fn documents() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => mutated, 1 => prop::collection::vec(any::<u8>(), 0..200)]
 }
 
+const RAML: &str = "#%RAML 1.0\ntitle: t\nversion: v1\nbaseUri: http://{a}.h/{version}\nuses: {l: l.raml}\nsecuritySchemes: {s: {type: x-a}}\nsecuredBy: [null, s: {scopes: [a]}]\nresourceTypes:\n  r: {type: {q: {p: <<p | !singularize>>}}, get?: , '<<p>>': }\n  q: {get: {is: [t: {n: <<p>>}, l.t]}}\ntraits:\n  t: {queryParameters: {<<n>>: , 'x?': }, responses: {200: {body: }}}\n/a/{b}:\n  type: {r: {p: putting}}\n  is: [t: {n: <<methodName>>}]\n  /c: !include c.raml\n  post: &p {body: {a/b: }}\n  head: *p\n";
+const WSDL: &str = "<definitions xmlns='http://schemas.xmlsoap.org/wsdl/' xmlns:s='http://schemas.xmlsoap.org/wsdl/soap/' xmlns:t='urn:t' targetNamespace='urn:t'><import location='l.raml'/><binding name='B'><s:binding/><operation name='o'><s:operation soapAction='a&amp;b'/></operation></binding><service><port name='p' binding='t:B'><s:address location='http://h/p'/></port></service></definitions>";
+
+/// RAML, WSDL and packages that differ in a few places from good ones.
+fn others() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just("<<p>>".to_owned()),
+        Just("<<".to_owned()),
+        Just("!include c.raml".to_owned()),
+        Just("!include ../x".to_owned()),
+        Just("type: r\n".to_owned()),
+        Just("is: [t]\n".to_owned()),
+        Just("*p".to_owned()),
+        Just("<a b='".to_owned()),
+        Just("&b;".to_owned()),
+        "[ {}\\[\\]:,\"a/?%&*<>|!-]{0,6}",
+        any::<String>(),
+    ];
+    let text = |good: &'static str| {
+        let edit = (any::<Index>(), 0..20_usize, piece.clone());
+        prop::collection::vec(edit, 0..4).prop_map(move |edits| {
+            let mut text: Vec<char> = good.chars().collect();
+            for (at, length, piece) in edits {
+                let at = at.index(text.len());
+                let end = (at + length).min(text.len());
+                text.splice(at..end, piece.chars());
+            }
+            text.into_iter().collect::<String>()
+        })
+    };
+    let parts =
+        (text(RAML), text("#%RAML 1.0 Library\ntraits: {t: {headers: {H: }}}\n"), text("get: !include c.raml\n"));
+    let packed = (parts, prop::collection::vec((any::<Index>(), any::<u8>()), 0..3)).prop_map(
+        |((main, library, part), bytes)| {
+            let mut packed =
+                crate::package::tests::package(&[("api.raml", &main), ("l.raml", &library), ("c.raml", &part)]);
+            for (at, byte) in bytes {
+                let at = at.index(packed.len());
+                packed[at] = byte;
+            }
+            packed
+        },
+    );
+    prop_oneof![2 => text(RAML).prop_map(String::into_bytes), 1 => text(WSDL).prop_map(String::into_bytes), 2 => packed]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_panics_and_everything_is_bounded(bytes in documents()) {
+    fn nothing_panics_and_everything_is_bounded(bytes in prop_oneof![documents(), others()]) {
         let limits = Limits { steps: 5000, notes: 20, text_bytes: 100, ..Limits::default() };
         match read(&bytes, &limits) {
             Err(error) => prop_assert!(error.to_string().len() < 2000, "{error}"),
             Ok(definition) => {
-                prop_assert!(definition.notes.len() <= 20);
+                prop_assert!(definition.notes.len() <= 20 && definition.partial.len() <= 20);
                 for endpoint in &definition.endpoints {
                     prop_assert!(endpoint.path.len() <= 100 && endpoint.method.len() <= 100);
                 }
@@ -325,7 +371,7 @@ proptest! {
 
     /// No difference and equal hashes are one and the same.
     #[test]
-    fn difference_and_hash_agree(left in documents(), right in documents()) {
+    fn difference_and_hash_agree(left in prop_oneof![documents(), others()], right in prop_oneof![documents(), others()]) {
         let (Ok(left), Ok(right)) = (read(&left, &Limits::default()), read(&right, &Limits::default())) else {
             return Ok(());
         };
@@ -347,16 +393,22 @@ proptest! {
     }
 }
 
+/// The folder of shared facts beside the checkout, or nothing, loudly.
+fn shared(folder: &str) -> Option<std::path::PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
+    let shared = std::env::var_os("MUSTER_SHARED").map_or_else(|| beside.into(), std::path::PathBuf::from);
+    let folder = shared.join(folder);
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no `{}`; set MUSTER_SHARED", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
 /// What Azure API Management really exports, where the folder of shared facts is beside the checkout.
 #[test]
 fn azures_exports_are_read() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let shared = std::env::var_os("MUSTER_SHARED").map_or_else(|| beside.into(), std::path::PathBuf::from);
-    let folder = shared.join("labs/azure/exports");
-    if !folder.is_dir() {
-        eprintln!("SKIPPED: no exports in `{}`; set MUSTER_SHARED", folder.display());
-        return;
-    }
+    let Some(folder) = shared("labs/azure/exports") else { return };
     let read = |name: &str| read(&std::fs::read(folder.join(name)).unwrap(), &Limits::default());
     let graph = read("Azure Resource Graph.json").unwrap();
     assert_eq!((graph.format, graph.servers[0].url.as_str()), (Format::Swagger, "https://management.azure.com"));
@@ -371,4 +423,59 @@ fn azures_exports_are_read() {
     assert_eq!(versioned.server_paths.into_iter().collect::<Vec<_>>(), ["/versioned-api/v2"]);
     let wadl = read("wadl-api.xml").unwrap_err();
     assert!(matches!(wadl, DefinitionError::NotADefinition { seen: Seen::Wadl }), "{wadl}");
+}
+
+/// The packages of one API in several formats: its name, and the files.
+const ALIKE: &[(&str, &[&str])] = &[
+    (
+        "shopper-customers",
+        &[
+            "shopper-customers-0.0.50-fat-raml.zip",
+            "shopper-customers-0.0.50-oas-generated.zip",
+            "shopper-customers-oas-1.0.52-fat-oas.zip",
+        ],
+    ),
+    ("shopper-login", &["slas-shopper-login-uap-1.39.36-fat-raml.zip", "shopper-login-oas-1.39.39-fat-oas.zip"]),
+    ("shopper-orders", &["shopper-orders-0.4.8-fat-raml.zip", "shopper-orders-oas-1.4.12-fat-oas.zip"]),
+    ("shopper-products", &["shopper-products-0.0.37-fat-raml.zip", "shopper-products-oas-1.0.36-fat-oas.zip"]),
+    ("shopper-promotions", &["shopper-promotions-1.0.27-fat-raml.zip", "shopper-promotions-oas-1.0.35-fat-oas.zip"]),
+    (
+        "shopper-stores",
+        &[
+            "shopper-stores-1.0.15-fat-raml.zip",
+            "shopper-stores-1.0.15-oas-generated.zip",
+            "shopper-stores-oas-1.0.16-fat-oas.zip",
+        ],
+    ),
+];
+/// Endpoints that one of an API's packages has and its RAML has not, or the other way round: the file, the endpoint, why.
+const DIFFERENCES: &[(&str, &str, &str)] = &[];
+
+#[test]
+fn real_packages_of_one_api_have_the_same_endpoints() {
+    let Some(folder) = shared("labs/mulesoft/packages") else { return };
+    let mut seen = 0;
+    let mut unlike = Vec::new();
+    for (api, files) in ALIKE {
+        let mut first: Option<std::collections::BTreeSet<(String, String)>> = None;
+        for file in *files {
+            let read = read(&std::fs::read(folder.join(file)).unwrap(), &Limits::default()).unwrap();
+            assert_eq!(read.partial, [], "{file}");
+            assert!(read.title.is_some() && read.api_version.as_deref() == Some("v1"), "{file}");
+            assert!(read.endpoints.iter().all(|found| !found.security.is_empty() || *api == "shopper-login"), "{file}");
+            let found = read.identity().operations;
+            let first = first.get_or_insert_with(|| found.clone());
+            for (method, path) in found.symmetric_difference(first) {
+                unlike.push((*file, format!("{method} {path}")));
+            }
+            seen += 1;
+        }
+    }
+    let explained: Vec<(&str, String)> =
+        DIFFERENCES.iter().map(|(file, found, _)| (*file, (*found).to_owned())).collect();
+    assert_eq!(unlike, explained);
+    let there = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "zip")));
+    assert_eq!(there.count(), seen, "every package is compared");
 }

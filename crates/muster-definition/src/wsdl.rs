@@ -282,6 +282,8 @@ impl Reader<'_> {
         (origin, path): (&String, &str),
         found: &mut Found,
     ) -> Result<(), DefinitionError> {
+        // What it takes: texts made, looked up and kept.
+        self.count(8)?;
         let (method, path) = match kind {
             Kind::Http { verb } => (verb.clone(), format!("{path}{}", operation.location)),
             _ => ("POST".to_owned(), format!("{path}#{}", operation.name)),

@@ -28,6 +28,9 @@ pub(super) const TRAIT: Kind = Kind {
 pub(super) const SECURITY_SCHEME: Kind =
     Kind { section: "securitySchemes", word: "security scheme", own_keys: &["describedBy", "settings"] };
 
+/// Steps of looking a name up in one scope, and of putting what was found to use.
+const LOOKED_UP: usize = 8;
+
 /// For what a resource type or trait is used.
 #[derive(Clone, Copy)]
 pub(super) struct Use<'u> {
@@ -46,6 +49,7 @@ impl<'t> Reader<'t> {
     ) -> Read<Option<Value<'t>>> {
         let mut scope = Some(names);
         while let Some(names) = scope {
+            self.count(LOOKED_UP)?;
             if let Some(found) = self.declared_in(kind, name, names.file, place)? {
                 return Ok(Some(found));
             }

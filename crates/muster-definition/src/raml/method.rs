@@ -227,7 +227,7 @@ impl<'t> Reader<'t> {
                 }
                 _ => {}
             }
-            self.count(1 + draft.parameters.len() / 16)?;
+            self.count(4 + draft.parameters.len() / 16)?;
             let same = |known: &&mut DraftParameter| known.location == location && known.name == name;
             match draft.parameters.iter_mut().find(same) {
                 Some(known) => known.required = known.required.or(required),
@@ -295,7 +295,7 @@ impl<'t> Reader<'t> {
                 Some(body) => self.body(None, &body, &here.key("body"))?,
                 None => Vec::new(),
             };
-            self.count(1 + draft.responses.len() / 16)?;
+            self.count(4 + draft.responses.len() / 16)?;
             match draft.responses.iter_mut().find(|(known, _)| known == code) {
                 Some((_, known)) => known.extend(media_types),
                 None if is_optional => {}
