@@ -1,4 +1,5 @@
 //! Documents made to take long or much: each ends within two seconds of one processor's time and 200 MiB, with a reason.
+//! Builds for development get twice the time.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -8,7 +9,7 @@ use crate::{Limits, read};
 
 /// Names the document that this process shall read, in the process that a test starts for it.
 const FILE: &str = "MUSTER_DEFINITION_HOSTILE";
-const SECONDS: f64 = 2.0;
+const SECONDS: f64 = if cfg!(debug_assertions) { 4.0 } else { 2.0 };
 const MIB: u64 = 200;
 const RAML: &str = "#%RAML 1.0\ntitle: x\n";
 
@@ -173,7 +174,7 @@ fn includes_that_multiply_end() {
     );
     let mut many =
         vec![("api.raml".to_owned(), RAML.to_owned() + &repeated(4900, |n| format!("/a{n}: !include f{n}.raml\n")))];
-    let parameters = joined(250, |n| format!("p{n}: string"));
+    let parameters = joined(120, |n| format!("p{n}: string"));
     many.extend((0..4900).map(|n| (format!("f{n}.raml"), format!("get:\n  queryParameters: {{{parameters}}}\n"))));
     assert_eq!(ends(&raml_package(many)), limit(4_000_000, "steps of reading"));
 }

@@ -247,10 +247,7 @@ impl Reader<'_> {
             missing(NoteKind::Skipped, "a port without `binding`".to_owned());
             return Ok(());
         };
-        // Some tools write the name without its prefix.
-        let by_local =
-            || bindings.iter().filter(|(known, _)| known.local == binding.local).map(|(_, found)| found).next();
-        let Some(of) = bindings.get(binding).or_else(by_local) else {
+        let Some(of) = bindings.get(binding) else {
             missing(NoteKind::NotFollowed, format!("the binding `{}` is declared nowhere", shown(&binding.local)));
             return Ok(());
         };

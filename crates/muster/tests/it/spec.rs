@@ -28,6 +28,37 @@ fn endpoints_are_lines_and_notes_go_elsewhere() {
     assert_eq!(outcome.stderr, "note: the document has no endpoints\n");
 }
 
+/// Two definitions in one package, which does not say which of them it is.
+fn package(file: &std::path::Path) {
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(file).unwrap());
+    for (name, text) in [
+        ("a.raml", "#%RAML 1.0\ntitle: a\n/a:\n  get:\n    is: [none]\n"),
+        ("b.raml", "#%RAML 1.0\ntitle: b\n/b: !include parts/b.raml\n"),
+        ("parts/b.raml", "put:\n"),
+    ] {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn packages_are_read_from_their_root_file_and_say_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("package");
+    package(&file);
+    let file = file.to_str().unwrap();
+    let one = muster(&["spec", "endpoints", file, "--main", "b.raml"]);
+    assert_eq!((one.code, one.stdout.as_str(), one.stderr.as_str()), (0, "PUT /b\n", ""));
+    let other = muster(&["spec", "endpoints", file, "--main", "a.raml"]);
+    assert_eq!((other.code, other.stdout.as_str()), (0, "GET /a\n"));
+    assert_eq!(other.stderr, "partial: /~1a/get/is/0: the trait `none` is declared nowhere\n");
+    let neither = muster(&["spec", "endpoints", file]);
+    let cause = "caused by: the package holds several files that look like an API definition, and does not say which is it: \
+                 `a.raml`, `b.raml`\n\nhint: name its root file with `--main`";
+    assert!(neither.code == 1 && neither.stderr.contains(cause), "{}", neither.stderr);
+}
+
 #[test]
 fn the_whole_reading_is_one_line_of_json() {
     let (_, outcome) = read(PETS, true);
@@ -38,6 +69,7 @@ fn the_whole_reading_is_one_line_of_json() {
     assert_eq!(read["servers"], serde_json::json!([{"url": "/v1"}]));
     assert_eq!(read["endpoints"][1]["method"], "POST");
     assert_eq!(read["notes"][0]["pointer"], "/paths/~1pets/post/parameters");
+    assert_eq!(read["partial"], serde_json::json!([]));
 }
 
 #[test]
