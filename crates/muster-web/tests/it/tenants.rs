@@ -205,6 +205,7 @@ async fn seen(app: &TestApp, full: &Full) -> Vec<(String, String)> {
         "users",
         "groups",
         "roles",
+        "apis",
         "sources",
         "connectors",
         "runs",
@@ -222,7 +223,7 @@ async fn seen(app: &TestApp, full: &Full) -> Vec<(String, String)> {
             all.push((path, shown));
         }
     }
-    for part in ["users/facets", "groups/facets"] {
+    for part in ["users/facets", "groups/facets", "apis/facets"] {
         let path = format!("/console/{part}");
         all.push((path.clone(), browser.part(&path).await.text));
     }

@@ -10,7 +10,7 @@ pub(crate) mod members;
 pub(crate) mod roles;
 mod sources;
 
-pub(crate) use detail::record;
+pub(crate) use detail::{DefinitionChange, record};
 
 use std::sync::Arc;
 
