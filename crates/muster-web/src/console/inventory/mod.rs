@@ -39,6 +39,8 @@ pub(super) struct Kind {
     /// Whether lists say when it was last seen.
     is_seen: bool,
     facets: &'static [(&'static str, &'static str)],
+    /// What words without a token find.
+    words: &'static str,
     /// A query to begin with.
     example: &'static str,
 }
@@ -60,6 +62,7 @@ pub(super) static USERS: Kind = Kind {
     presence: "Presence",
     is_seen: false,
     facets: &[("Status", "user.status"), ("Source", "inventory.source"), ("Department", "user.department")],
+    words: "names and accounts",
     example: "status:DISABLED and lastSuccessfulLoginAt < now-90d",
 };
 
@@ -79,6 +82,7 @@ pub(super) static GROUPS: Kind = Kind {
     presence: "Presence",
     is_seen: false,
     facets: &[("Type", "group.type"), ("Visibility", "group.visibility"), ("Source", "inventory.source")],
+    words: "names and accounts",
     example: "type:Security and visibility:UNIVERSAL",
 };
 
@@ -104,7 +108,8 @@ pub(super) static APIS: Kind = Kind {
         ("Source", "inventory.source"),
         ("Service", "api.service"),
     ],
-    example: "scanReady:false and url:example.com",
+    words: "names and URLs",
+    example: "scanReady:true and endpoints:(method:DELETE and security is null)",
 };
 
 /// Privileged groups, as roles. They have a list of their own.
@@ -118,6 +123,7 @@ pub(super) static ROLES: Kind = Kind {
     presence: "Presence",
     is_seen: false,
     facets: &[],
+    words: "",
     example: "",
 };
 
