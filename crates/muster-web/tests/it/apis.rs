@@ -202,6 +202,9 @@ async fn apis_with_the_very_same_definition_know_of_each_other() {
             "connectorName": "Fabrikam",
         });
         assert_eq!(same, json!({ "total": 1, "items": [other] }));
+        let tag = app.get(&format!("{one}/definition")).await.headers[header::ETAG].to_str().unwrap().replace('"', "");
+        let both = app.get(&format!("{LIST}?filter=masifLocation:{tag}")).await.expect(200);
+        assert_eq!(both["count"]["value"], 2, "its tag finds all that have it");
         let alone = app.get(&format!("{LIST}/{}", id(&app, "Contoso users").await)).await.expect(200);
         assert_eq!(alone["sameDefinition"], json!({ "total": 0, "items": [] }));
         // What is gone is no other place of it; what is gone itself still says where it is.

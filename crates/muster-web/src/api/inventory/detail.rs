@@ -123,7 +123,7 @@ async fn detail((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result
 struct SameDefinition {
     /// How many others have it.
     total: i64,
-    /// The first of them, 50 at most; `filter=api.masifLocation:'<its name>'` finds all.
+    /// The first of them, 50 at most; `filter=masifLocation:` and the definition's `ETag` find all.
     items: Vec<SameApi>,
 }
 
@@ -204,7 +204,7 @@ struct Change {
     at: String,
     /// `source`, `map`, `time` or `operator`.
     cause: String,
-    /// Path → the value before.
+    /// Path → the value before; of `masifLocation`, the SHA-256 of the definition that there was.
     before: Value,
     /// What changed in an API's definition, where it changed and both could be read; 1,000 changes at most.
     #[serde(skip_serializing_if = "Option::is_none")]
