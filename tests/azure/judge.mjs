@@ -105,7 +105,7 @@ async function sync(name, { login, management, storage, secret }) {
   const [settings, out] = [path.join(folder, 'connector.toml'), path.join(folder, 'out.jsonl')];
   fs.writeFileSync(settings, `type = "azure_api_management"\nname = "${name}"\n[authentication]\ntenantId = "${TENANT}"\n`
     + `clientId = "${CLIENT}"\nclientSecret = "${secret}"\n[endpoints]\nlogin = "${login}"\n`
-    + `management = "${management}"\nstorage = "${storage}"\n`);
+    + `management = "${management}"\nstorage = "${storage}"\n[profile]\nrevisions = "all"\n`);
   const outcome = await run(muster, ['sync', settings, '--out', out, '--json']);
   assert.equal(outcome.code, 0, outcome.stderr);
   const ledger = JSON.parse(outcome.stderr.trim().split('\n').pop());
@@ -140,6 +140,9 @@ async function mock() {
     const services = `${base}/subscriptions/${subscriptionId}/providers/Microsoft.ApiManagement/service?${version}`;
     for (const service of await listed(services)) {
       for (const api of await listed(`${base}${service.id}/apis?${version}`)) found.add(api.id.toLowerCase());
+      for (const workspace of await listed(`${base}${service.id}/workspaces?${version}`)) {
+        for (const api of await listed(`${base}${workspace.id}/apis?${version}`)) found.add(api.id.toLowerCase());
+      }
     }
   }
   assert.deepEqual([...apis.keys()].sort(), [...found].sort());
@@ -157,7 +160,9 @@ async function mock() {
 
 /** The simulator, with the judge before it. */
 async function judge() {
-  const banner = JSON.parse(await start(muster, ['lab', 'azure', '--seed', '5', '--apis', '12'], '{'));
+  const banner = JSON.parse(await start(muster, ['lab', 'azure', '--seed', '5', '--apis', '12', '--workspace', '3'], '{'));
+  const change = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ revise: 5 }) };
+  assert.ok((await fetch(`${banner.url}/_lab/change`, change)).ok);
   const cut = path.join(work, 'labs');
   cutDown(cut);
   const port = await ports(), base = `http://127.0.0.1:${port}`, begun = Date.now();

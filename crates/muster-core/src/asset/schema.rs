@@ -238,6 +238,8 @@ pub static FIELDS: &[Field] = &[
     field!(Api, ["apiAssetClass", "specFormat"], KEYWORD, "api.specFormat", "spec_format", Scanned),
     field!(Api, ["apiAssetClass", "definitionState"], KEYWORD, "api.definitionState", "definition_state", Indexed),
     field!(Api, ["apiAssetClass", "scanReady"], BOOLEAN, "api.scanReady", "scan_ready", Indexed),
+    field!(Api, ["apiAssetClass", "access"], KEYWORD, "api.access", "access", Indexed),
+    field!(Api, ["apiAssetClass", "workspace"], KEYWORD, "api.workspace", "workspace", Indexed),
     field!(Container, ["containerAssetClass", "name"], PROSE, "container.name", "name", Scanned),
 ];
 
@@ -263,6 +265,7 @@ pub static LISTS: &[List] = &[
     List { class: Class::Api, path: &["apiAssetClass", "urls"] },
     List { class: Class::Api, path: &["apiAssetClass", "endpoints"] },
     List { class: Class::Api, path: &["apiAssetClass", "scanReadyReasons"] },
+    List { class: Class::Api, path: &["apiAssetClass", "products"] },
 ];
 
 /// The lists of one class.
