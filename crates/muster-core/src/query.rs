@@ -18,6 +18,10 @@
 //! is a range if it holds `..`, a sub-query if it holds a token and an operator, else a list. A sub-query puts its token
 //! before those inside: `user:(name:x and status:y)` is `user.name:x and user.status:y`.
 //!
+//! **Lists**: a test of an element's field holds where it holds for any element: `endpoints.method:DELETE`, and with `not`
+//! before it for none. In a sub-query of the list all that stands inside holds for the same element:
+//! `endpoints:(method:DELETE and not path:"/users")`. `endpoints is null` selects where the list is empty.
+//!
 //! **Missing values** pass no test but `is null`; `not` turns every answer round, so `not a:b` selects where `a` is
 //! missing. Logic has two values everywhere.
 //!
@@ -29,6 +33,7 @@
 //! `user.status:x and group.type:y` selects nothing and the same with `or` selects from both.
 
 use crate::asset::Class;
+use crate::asset::schema::List;
 
 mod cursor;
 mod error;
@@ -68,6 +73,8 @@ pub enum Expression {
     Not(Box<Expression>),
     /// A test of one value.
     Test(Target, Test),
+    /// At least one element of the list is so; inside, all tests are of the list's own elements.
+    Element(&'static List, Box<Expression>),
     /// A test that one of the class's free-text fields passes.
     FreeText(TextTest),
 }
@@ -96,7 +103,7 @@ impl Query {
     /// Reads a query over one class, or over all where none is given. An empty text selects everything.
     pub fn parse(text: &str, class: Option<Class>) -> Result<Self, QueryError> {
         let expression = match parser::parse(text)? {
-            Some(node) => resolve::Resolver { class }.node(&node, "")?,
+            Some(node) => resolve::Resolver { class }.node(&node, &resolve::Within::default())?,
             None => Expression::All(Vec::new()),
         };
         let mut classes = match class {
@@ -133,6 +140,7 @@ fn named_classes(expression: &Expression) -> Vec<Class> {
             Expression::All(parts) | Expression::Any(parts) => parts.iter().for_each(|part| collect(part, classes)),
             Expression::Not(inner) => collect(inner, classes),
             Expression::Test(target, _) => classes.extend(target.class()),
+            Expression::Element(list, _) => classes.push(list.class),
             Expression::FreeText(_) => {}
         }
     }
@@ -150,6 +158,7 @@ pub fn constant(expression: &Expression, class: Class) -> Option<bool> {
         Expression::Any(parts) => folded(parts, class, true),
         Expression::Not(inner) => constant(inner, class).map(|value| !value),
         Expression::Test(target, _) => target.class().filter(|&owner| owner != class).map(|_| false),
+        Expression::Element(list, _) => (list.class != class).then_some(false),
         Expression::FreeText(_) => (!tokens::of_class(class).any(Target::is_free_text)).then_some(false),
     }
 }

@@ -1,7 +1,7 @@
 //! Asking the store: the search tables' upkeep, and lists by query.
 
 use muster_core::asset::Class;
-use muster_core::asset::schema::{SearchValue, fields};
+use muster_core::asset::schema::{self, Field, FieldType, List, SearchValue, fields};
 use muster_core::fold::fingerprint;
 use muster_core::query::Query;
 use muster_core::query::tokens::Target;
@@ -38,7 +38,8 @@ impl Store {
             return transaction.commit().await;
         }
         for class in Class::ALL {
-            for table in [search::text_table(class), search::table(class)] {
+            let of_lists = schema::lists(class).map(search::list_table);
+            for table in [search::text_table(class), search::table(class)].into_iter().chain(of_lists) {
                 conn.execute("dropping a search table", format!("DROP TABLE IF EXISTS {table}"), Vec::new()).await?;
             }
         }
@@ -75,7 +76,7 @@ impl Store {
         page: &Page,
     ) -> Result<(Vec<i64>, Option<PageKey>), StoreError> {
         let statement = search::page(query, view, page).map_err(|error| StoreError::Query(error.to_string()))?;
-        let number = page.sort.by.is_none_or(|by| by.value() != muster_core::asset::schema::FieldType::Text);
+        let number = page.sort.by.is_none_or(|by| by.value() != FieldType::Text);
         let rows = self.ask("listing assets", statement).await?;
         let ids = rows.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>()?;
         let full = ids.len() >= usize::try_from(page.limit).unwrap_or(usize::MAX);
@@ -158,10 +159,7 @@ pub(crate) fn pack_rows(
     known: &[i64],
 ) -> Vec<Command> {
     let mut columns = vec![("asset_id", ColumnKind::Int)];
-    columns.extend(fields(class).map(|field| match field.value {
-        muster_core::asset::schema::FieldType::Text => (field.column, ColumnKind::Text),
-        _ => (field.column, ColumnKind::Int),
-    }));
+    columns.extend(fields(class).map(bulk_column));
     if rows.is_empty() || columns.len() == 1 {
         return Vec::new();
     }
@@ -173,13 +171,9 @@ pub(crate) fn pack_rows(
     }
     let mut bulk = Bulk::new(dialect, &columns, rows.len());
     for (id, detail) in rows {
-        let values = muster_core::asset::schema::search_values(class, detail);
+        let values = schema::search_values(class, detail);
         let mut cells = vec![Cell::Int(*id)];
-        cells.extend(values.iter().map(|value| match value {
-            None => Cell::Null,
-            Some(SearchValue::Text(text)) => Cell::Text(text),
-            Some(SearchValue::Number(number)) => Cell::Int(*number),
-        }));
+        cells.extend(values.iter().map(cell));
         bulk.push(&cells);
     }
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -198,7 +192,57 @@ pub(crate) fn pack_rows(
     if let Some(sql) = search::substring_insert(dialect, class) {
         commands.push(keep(sql, id_list(rows.iter().map(|(id, _)| *id))));
     }
+    commands.extend(schema::lists(class).flat_map(|list| pack_elements(dialect, list, rows, known)));
     commands
+}
+
+/// What writes the elements of one list: those of known assets go first.
+fn pack_elements(
+    dialect: Dialect,
+    list: &List,
+    rows: &[(i64, &serde_json::Map<String, serde_json::Value>)],
+    known: &[i64],
+) -> Vec<Command> {
+    let table = search::list_table(list);
+    let mut commands = Vec::new();
+    if !known.is_empty() {
+        let (source, params) = Bulk::ids(dialect, known).source(dialect, "b", 1);
+        let sql = format!("DELETE FROM {table} WHERE asset_id IN (SELECT id FROM {source})");
+        commands.push(Command { operation: "removing elements from search", sql, params });
+    }
+    let mut columns = vec![("asset_id", ColumnKind::Int), ("place", ColumnKind::Int)];
+    columns.extend(list.elements.iter().map(bulk_column));
+    let mut bulk = Bulk::new(dialect, &columns, rows.len());
+    let mut some = false;
+    for (id, detail) in rows {
+        for (place, values) in (0_i64..).zip(schema::search_elements(list, detail)) {
+            let mut cells = vec![Cell::Int(*id), Cell::Int(place)];
+            cells.extend(values.iter().map(cell));
+            bulk.push(&cells);
+            some = true;
+        }
+    }
+    if some {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        let (source, params) = bulk.source(dialect, "b", 1);
+        let sql = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {source}");
+        commands.push(Command { operation: "writing elements to search", sql, params });
+    }
+    commands
+}
+
+fn bulk_column(field: &Field) -> (&'static str, ColumnKind) {
+    let kind = if field.value == FieldType::Text { ColumnKind::Text } else { ColumnKind::Int };
+    (field.column, kind)
+}
+
+fn cell(value: &Option<SearchValue>) -> Cell<'_> {
+    match value {
+        None => Cell::Null,
+        Some(SearchValue::Text(text)) => Cell::Text(text),
+        Some(SearchValue::Number(number)) => Cell::Int(*number),
+    }
 }
 
 fn id_list(ids: impl Iterator<Item = i64>) -> String {

@@ -1,7 +1,8 @@
 //! Asking the inventory: the narrow search tables, and queries compiled to SQL over them (design D13).
 //!
 //! ```text
-//! schema   search_<class>(asset_id, tenant, a column per field), their indexes, one substring index per class
+//! schema   search_<class>(asset_id, tenant, a column per field), their indexes, one substring index per class,
+//!          search_<class>_<list>(asset_id, place, a column per field of an element)
 //! compile  Query + View ─→ a condition over a (asset), s (search_<class>), c (connector), and its binds
 //! list     condition ─→ a page by key, a capped count, a facet
 //! ```
@@ -25,7 +26,7 @@ pub use crate::dialect::Dialect;
 pub use compile::{Compiled, Substring, compile};
 pub use list::{Count, Counting, FACET_VALUES, Page, PageKey, SearchError, Sort, count, facet, page};
 pub use schema::{
-    create_statements, indexes, substring_delete, substring_insert, substring_statements, table, text_table,
+    create_statements, indexes, list_table, substring_delete, substring_insert, substring_statements, table, text_table,
 };
 
 /// Who asks, what, where and when.

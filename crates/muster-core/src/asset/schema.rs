@@ -45,7 +45,7 @@ pub enum Search {
 pub struct Field {
     /// The class it belongs to.
     pub class: Class,
-    /// The keys below `assetDetail` that lead to it.
+    /// The keys that lead to it: below `assetDetail`, for an element's field below the element.
     pub path: &'static [&'static str],
     /// What it holds.
     pub value: FieldType,
@@ -53,7 +53,7 @@ pub struct Field {
     pub text: Option<TextKind>,
     /// The token, `<class>.<target field>`.
     pub token: &'static str,
-    /// The column in `search_<class>`.
+    /// The column in `search_<class>`, for an element's field in its list's table.
     pub column: &'static str,
     /// How it can be searched.
     pub search: Search,
@@ -70,9 +70,14 @@ impl Field {
         &self,
         detail: &'a serde_json::Map<String, serde_json::Value>,
     ) -> Option<&'a serde_json::Value> {
-        let (first, rest) = self.path.split_first()?;
-        rest.iter().try_fold(detail.get(*first)?, |value, key| value.get(*key))
+        at(detail, self.path)
     }
+}
+
+/// What stands where keys lead to.
+fn at<'a>(detail: &'a serde_json::Map<String, serde_json::Value>, path: &[&str]) -> Option<&'a serde_json::Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(detail.get(*first)?, |value, key| value.get(*key))
 }
 
 /// The target of the asset's external id.
@@ -243,14 +248,20 @@ pub static FIELDS: &[Field] = &[
     field!(Container, ["containerAssetClass", "name"], PROSE, "container.name", "name", Scanned),
 ];
 
-/// A part of a class's document that holds a list: of texts, or of objects. It is shown and kept as it is, and no token
-/// asks for it.
+/// A part of a class's document that holds a list: of texts, or of objects. It is shown and kept as it is; queries ask
+/// its elements.
 #[derive(Debug, Clone, Copy)]
 pub struct List {
     /// The class it belongs to.
     pub class: Class,
     /// The keys below `assetDetail` that lead to it.
     pub path: &'static [&'static str],
+    /// The token, `<class>.<target field>`.
+    pub token: &'static str,
+    /// What ends the name of its search table: `search_<class>_<name>`.
+    pub name: &'static str,
+    /// What can be asked of an element. A list of texts has one field, whose token is the list's own.
+    pub elements: &'static [Field],
 }
 
 impl List {
@@ -260,12 +271,60 @@ impl List {
     }
 }
 
+macro_rules! element {
+    ($class:ident, [$($key:literal),*], $holds:ident, $token:literal, $column:literal) => {
+        Field {
+            class: Class::$class,
+            path: &[$($key),*],
+            value: $holds.0,
+            text: $holds.1,
+            token: $token,
+            column: $column,
+            search: Search::Scanned,
+        }
+    };
+}
+
 /// All lists, in the order in which documents show them.
 pub static LISTS: &[List] = &[
-    List { class: Class::Api, path: &["apiAssetClass", "urls"] },
-    List { class: Class::Api, path: &["apiAssetClass", "endpoints"] },
-    List { class: Class::Api, path: &["apiAssetClass", "scanReadyReasons"] },
-    List { class: Class::Api, path: &["apiAssetClass", "products"] },
+    List {
+        class: Class::Api,
+        path: &["apiAssetClass", "urls"],
+        token: "api.urls",
+        name: "urls",
+        elements: &[
+            element!(Api, ["url"], PROSE, "api.urls.url", "url"),
+            element!(Api, ["kind"], KEYWORD, "api.urls.kind", "kind"),
+        ],
+    },
+    List {
+        class: Class::Api,
+        path: &["apiAssetClass", "endpoints"],
+        token: "api.endpoints",
+        name: "endpoints",
+        elements: &[
+            element!(Api, ["method"], KEYWORD, "api.endpoints.method", "method"),
+            element!(Api, ["path"], PROSE, "api.endpoints.path", "path"),
+            element!(Api, ["operationId"], PROSE, "api.endpoints.operationId", "operation_id"),
+            // The schemes a caller must prove; missing where a call without any will do.
+            element!(Api, ["security"], PROSE, "api.endpoints.security", "security"),
+            element!(Api, ["deprecated"], BOOLEAN, "api.endpoints.deprecated", "deprecated"),
+        ],
+    },
+    List {
+        class: Class::Api,
+        path: &["apiAssetClass", "scanReadyReasons"],
+        token: "api.scanReadyReasons",
+        name: "scan_ready_reasons",
+        elements: &[element!(Api, [], KEYWORD, "api.scanReadyReasons", "reason")],
+    },
+    List {
+        class: Class::Api,
+        path: &["apiAssetClass", "products"],
+        token: "api.products",
+        name: "products",
+        elements: &[element!(Api, [], PROSE, "api.products", "product")],
+    },
 ];
 
 /// The lists of one class.
@@ -312,20 +371,53 @@ fn searched(field: &Field, text: &str) -> String {
     folded.chars().take(INDEXED_CHARACTERS).collect()
 }
 
+/// A field's value as search columns hold it.
+fn search_value(field: &Field, value: &serde_json::Value) -> Option<SearchValue> {
+    match field.value {
+        FieldType::Text => match value {
+            serde_json::Value::String(text) => Some(SearchValue::Text(searched(field, text))),
+            serde_json::Value::Array(alternatives) => {
+                schemes(alternatives).map(|text| SearchValue::Text(searched(field, &text)))
+            }
+            _ => None,
+        },
+        FieldType::Integer => value.as_i64().map(SearchValue::Number),
+        FieldType::Boolean => value.as_bool().map(|flag| SearchValue::Number(i64::from(flag))),
+        FieldType::Time => {
+            value.as_str().and_then(crate::clock::Instant::from_rfc3339).map(|time| SearchValue::Number(time.0))
+        }
+    }
+}
+
+/// The schemes that an endpoint's `security` names: a list of alternatives, each a list of requirements. None where one
+/// of them asks nothing, as the whole then asks nothing.
+fn schemes(alternatives: &[serde_json::Value]) -> Option<String> {
+    let mut names = std::collections::BTreeSet::new();
+    for alternative in alternatives {
+        let requirements = alternative.as_array().filter(|requirements| !requirements.is_empty())?;
+        names.extend(requirements.iter().filter_map(|requirement| requirement.get("scheme")?.as_str()));
+    }
+    (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(" "))
+}
+
 /// What the search table of a class holds for a detail document, in the order of [`fields`].
 pub fn search_values(class: Class, detail: &serde_json::Map<String, serde_json::Value>) -> Vec<Option<SearchValue>> {
-    let one = |field: &Field| {
-        let value = field.value_in(detail)?;
-        match field.value {
-            FieldType::Text => value.as_str().map(|text| SearchValue::Text(searched(field, text))),
-            FieldType::Integer => value.as_i64().map(SearchValue::Number),
-            FieldType::Boolean => value.as_bool().map(|flag| SearchValue::Number(i64::from(flag))),
-            FieldType::Time => {
-                value.as_str().and_then(crate::clock::Instant::from_rfc3339).map(|time| SearchValue::Number(time.0))
-            }
-        }
+    fields(class).map(|field| search_value(field, field.value_in(detail)?)).collect()
+}
+
+/// What a list's search table holds for a detail document: the elements in their order, each with its values in the
+/// order of [`List::elements`].
+pub fn search_elements(
+    list: &List,
+    detail: &serde_json::Map<String, serde_json::Value>,
+) -> Vec<Vec<Option<SearchValue>>> {
+    let Some(serde_json::Value::Array(elements)) = at(detail, list.path) else { return Vec::new() };
+    let values = |element: &serde_json::Value| {
+        let one =
+            |field: &Field| search_value(field, field.path.iter().try_fold(element, |value, key| value.get(*key))?);
+        list.elements.iter().map(one).collect()
     };
-    fields(class).map(one).collect()
+    elements.iter().map(values).collect()
 }
 
 #[cfg(test)]
@@ -347,6 +439,30 @@ mod tests {
         for field in FIELDS {
             assert_eq!(field.path[0], field.class.detail_key(), "{}", field.token);
             assert_eq!(field.token, format!("{}.{}", field.class.word(), field.path[1..].join(".")));
+        }
+        for list in LISTS {
+            assert_eq!(list.token, format!("{}.{}", list.class.word(), list.path[1..].join(".")));
+            for field in list.elements {
+                let token: Vec<&str> = std::iter::once(list.token).chain(field.path.iter().copied()).collect();
+                assert_eq!((field.class, field.token), (list.class, token.join(".").as_str()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_nothing_has_no_scheme() {
+        let found = |security: serde_json::Value| {
+            let detail =
+                serde_json::json!({ "apiAssetClass": { "endpoints": [{ "method": "GET", "security": security }] } });
+            let list = lists(Class::Api).find(|list| list.name == "endpoints").unwrap();
+            search_elements(list, detail.as_object().unwrap())[0][3].clone()
+        };
+        let requirement = |scheme: &str| serde_json::json!({ "scheme": scheme, "scopes": ["Read"] });
+        let text = |text: &str| Some(SearchValue::Text(text.to_owned()));
+        assert_eq!(found(serde_json::json!([[requirement("Key"), requirement("OAuth")]])), text("key oauth"));
+        assert_eq!(found(serde_json::json!([[requirement("Key")], [requirement("OAuth")]])), text("key oauth"));
+        for nothing in [serde_json::json!([]), serde_json::json!([[requirement("Key")], []]), serde_json::json!(null)] {
+            assert_eq!(found(nothing.clone()), None, "{nothing}");
         }
     }
 }

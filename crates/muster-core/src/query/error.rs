@@ -98,6 +98,14 @@ pub enum Problem {
         /// What it can be.
         values: &'static [&'static str],
     },
+    /// A list is asked as if it were one value.
+    #[error("`{token}` is a list: ask its elements, as `{example}`, several of the same one as `{token}:( … )`")]
+    List {
+        /// The list's token.
+        token: &'static str,
+        /// One of the tokens of its elements.
+        example: &'static str,
+    },
     /// Words inside `token:( … )` that ask no token.
     #[error("words without a token cannot stand inside `{prefix}:( … )`")]
     FreeText {

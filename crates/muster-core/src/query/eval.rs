@@ -3,7 +3,7 @@
 use super::tokens::{self, Target};
 use super::{Expression, Query, Test};
 use crate::asset::Class;
-use crate::asset::schema::SearchValue;
+use crate::asset::schema::{self, SearchValue};
 use crate::clock::Instant;
 use crate::fold::fold;
 
@@ -64,6 +64,8 @@ pub struct Row<'a> {
     pub class: Class,
     /// Its search values, as [`crate::asset::schema::search_values`] makes them.
     pub values: &'a [Option<SearchValue>],
+    /// The elements of its lists, in the order of [`schema::lists`], as [`schema::search_elements`] makes them.
+    pub lists: &'a [Vec<Vec<Option<SearchValue>>>],
     /// What the inventory knows of it.
     pub inventory: &'a Inventory,
 }
@@ -71,6 +73,15 @@ pub struct Row<'a> {
 enum Found<'a> {
     Text(&'a str),
     Number(i64),
+}
+
+impl<'a> Found<'a> {
+    fn of(value: &'a SearchValue) -> Self {
+        match value {
+            SearchValue::Text(text) => Self::Text(text),
+            SearchValue::Number(number) => Self::Number(*number),
+        }
+    }
 }
 
 /// Whether a query selects a row.
@@ -83,18 +94,35 @@ fn holds(expression: &Expression, row: &Row<'_>, now: Instant) -> bool {
         Expression::All(parts) => parts.iter().all(|part| holds(part, row, now)),
         Expression::Any(parts) => parts.iter().any(|part| holds(part, row, now)),
         Expression::Not(inner) => !holds(inner, row, now),
-        Expression::Test(target, test) => passes(*target, test, row, now),
+        Expression::Test(target, test) => {
+            target.class().is_none_or(|class| class == row.class) && passes(test, found(*target, row), now)
+        }
+        Expression::Element(list, inner) => {
+            let lists = schema::lists(row.class).zip(row.lists);
+            let mut own = lists.filter(|(one, _)| one.token == list.token).flat_map(|(_, elements)| elements);
+            own.any(|element| element_holds(inner, element, now))
+        }
         Expression::FreeText(test) => tokens::of_class(row.class)
             .filter(|target| target.is_free_text())
             .any(|target| matches!(found(target, row), Some(Found::Text(text)) if test.passes(text))),
     }
 }
 
-fn passes(target: Target, test: &Test, row: &Row<'_>, now: Instant) -> bool {
-    if target.class().is_some_and(|class| class != row.class) {
-        return false;
+/// An expression over the fields of one element.
+fn element_holds(expression: &Expression, element: &[Option<SearchValue>], now: Instant) -> bool {
+    match expression {
+        Expression::All(parts) => parts.iter().all(|part| element_holds(part, element, now)),
+        Expression::Any(parts) => parts.iter().any(|part| element_holds(part, element, now)),
+        Expression::Not(inner) => !element_holds(inner, element, now),
+        Expression::Test(Target::Element { index, .. }, test) => {
+            passes(test, element.get(*index).and_then(Option::as_ref).map(Found::of), now)
+        }
+        Expression::Test(..) | Expression::Element(..) | Expression::FreeText(_) => false,
     }
-    match (test, found(target, row)) {
+}
+
+fn passes(test: &Test, found: Option<Found<'_>>, now: Instant) -> bool {
+    match (test, found) {
         (Test::Present, found) => found.is_some(),
         (Test::Missing, found) => found.is_none(),
         (Test::Text(test), Some(Found::Text(text))) => test.passes(text),
@@ -106,10 +134,9 @@ fn passes(target: Target, test: &Test, row: &Row<'_>, now: Instant) -> bool {
 fn found<'a>(target: Target, row: &Row<'a>) -> Option<Found<'a>> {
     let inventory = row.inventory;
     Some(match target {
-        Target::Field { index, .. } => match row.values.get(index)?.as_ref()? {
-            SearchValue::Text(text) => Found::Text(text),
-            SearchValue::Number(number) => Found::Number(*number),
-        },
+        Target::Field { index, .. } => Found::of(row.values.get(index)?.as_ref()?),
+        // Asked element by element.
+        Target::Element { .. } => return None,
         Target::Source => Found::Text(&inventory.source),
         Target::Connector => Found::Text(&inventory.connector),
         Target::Status => Found::Text(inventory.presence.word()),

@@ -14,26 +14,45 @@ pub(super) struct Resolver {
     pub(super) class: Option<Class>,
 }
 
+/// The sub-queries around a node.
+#[derive(Clone, Default)]
+pub(super) struct Within {
+    /// Their tokens, joined; empty where there are none.
+    prefix: String,
+    /// Whether the last is a list's token: what is asked is of one element. Only its own fields' tokens begin with that.
+    element: bool,
+}
+
 impl Resolver {
-    /// `prefix` is that of the sub-queries around the node, empty where there are none.
-    pub(super) fn node(&self, node: &Node, prefix: &str) -> Result<Expression, QueryError> {
-        let several = |nodes: &[Node]| nodes.iter().map(|node| self.node(node, prefix)).collect::<Result<_, _>>();
+    pub(super) fn node(&self, node: &Node, within: &Within) -> Result<Expression, QueryError> {
+        let several = |nodes: &[Node]| nodes.iter().map(|node| self.node(node, within)).collect::<Result<_, _>>();
         match node {
             Node::Or(nodes) => Ok(Expression::Any(several(nodes)?)),
             Node::And(nodes) => Ok(Expression::All(several(nodes)?)),
-            Node::Not(inner) => Ok(Expression::Not(Box::new(self.node(inner, prefix)?))),
-            Node::Leaf(leaf) => self.leaf(leaf, prefix),
-            Node::Inner { token, inner } => self.node(inner, &joined(prefix, &token.text)),
-            Node::Free(literal) if prefix.is_empty() => {
+            Node::Not(inner) => Ok(Expression::Not(Box::new(self.node(inner, within)?))),
+            Node::Leaf(leaf) => self.leaf(leaf, within),
+            Node::Inner { token, inner } => {
+                let prefix = joined(&within.prefix, &token.text);
+                match tokens::lookup_list(&prefix, self.class) {
+                    Some(list) => {
+                        let within = Within { prefix: list.token.to_owned(), element: true };
+                        Ok(Expression::Element(list, Box::new(self.node(inner, &within)?)))
+                    }
+                    None => self.node(inner, &Within { prefix, element: within.element }),
+                }
+            }
+            Node::Free(literal) if within.prefix.is_empty() => {
                 // A lone `*` asks for anything at all.
                 Ok(TextTest::of_free_text(literal).map_or(Expression::All(Vec::new()), Expression::FreeText))
             }
-            Node::Free(literal) => Err(QueryError::at(literal.column, Problem::FreeText { prefix: prefix.to_owned() })),
+            Node::Free(literal) => {
+                Err(QueryError::at(literal.column, Problem::FreeText { prefix: within.prefix.clone() }))
+            }
         }
     }
 
-    fn target(&self, token: &Word, prefix: &str) -> Result<Target, QueryError> {
-        let name = joined(prefix, &token.text);
+    fn target(&self, token: &Word, within: &Within) -> Result<Target, QueryError> {
+        let name = joined(&within.prefix, &token.text);
         let problem = match tokens::lookup(&name, self.class) {
             Lookup::Found(target) => return Ok(target),
             Lookup::Ambiguous(candidates) => Problem::AmbiguousToken { token: name, candidates },
@@ -42,8 +61,31 @@ impl Resolver {
         Err(QueryError::at(token.column, problem))
     }
 
-    fn leaf(&self, leaf: &Leaf, prefix: &str) -> Result<Expression, QueryError> {
-        let target = self.target(&leaf.token, prefix)?;
+    /// A test, or several of one token.
+    fn leaf(&self, leaf: &Leaf, within: &Within) -> Result<Expression, QueryError> {
+        let name = joined(&within.prefix, &leaf.token.text);
+        if let Some(list) = tokens::lookup_list(&name, self.class) {
+            // Of a list without elements nothing is known but that.
+            let any = || Expression::Element(list, Box::new(Expression::All(Vec::new())));
+            match leaf.operand {
+                Operand::Null => return Ok(Expression::Not(Box::new(any()))),
+                Operand::NotNull => return Ok(any()),
+                _ if list.elements.iter().any(|field| field.token == list.token) => {}
+                _ => {
+                    let example = list.elements.first().map_or(list.token, |field| field.token);
+                    return Err(QueryError::at(leaf.token.column, Problem::List { token: list.token, example }));
+                }
+            }
+        }
+        let target = self.target(&leaf.token, within)?;
+        let test = Self::test(target, leaf)?;
+        match target {
+            Target::Element { list, .. } if !within.element => Ok(Expression::Element(list, Box::new(test))),
+            _ => Ok(test),
+        }
+    }
+
+    fn test(target: Target, leaf: &Leaf) -> Result<Expression, QueryError> {
         let test = |test| Expression::Test(target, test);
         let operator = leaf.operator;
         let several = |what| {

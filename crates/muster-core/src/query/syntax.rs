@@ -7,8 +7,7 @@ pub(super) enum Node {
     And(Vec<Node>),
     Not(Box<Node>),
     Leaf(Leaf),
-    /// `token:( … )`. For scalar tokens the token is a prefix of those inside; for array tokens, when there are any,
-    /// all conditions inside will hold for the same element.
+    /// `token:( … )`: the token is a prefix of those inside; of a list, all that is inside holds for the same element.
     Inner {
         token: Word,
         inner: Box<Node>,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::eval::Presence;
 use crate::asset::Class;
-use crate::asset::schema::{self, Field, FieldType, Search, TextKind};
+use crate::asset::schema::{self, Field, FieldType, List, Search, TextKind};
 
 /// What a token stands for.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,15 @@ pub enum Target {
         /// The field.
         field: &'static Field,
         /// Its place in [`schema::fields`] and in [`schema::search_values`].
+        index: usize,
+    },
+    /// A field of a list's elements.
+    Element {
+        /// The list.
+        list: &'static List,
+        /// The field.
+        field: &'static Field,
+        /// Its place in [`List::elements`] and in the elements of [`schema::search_elements`].
         index: usize,
     },
     /// The name of the connector type: `inventory.source`.
@@ -37,7 +46,7 @@ impl Target {
     /// The token in full.
     pub fn token(self) -> &'static str {
         match self {
-            Self::Field { field, .. } => field.token,
+            Self::Field { field, .. } | Self::Element { field, .. } => field.token,
             Self::Source => "inventory.source",
             Self::Connector => "inventory.connector",
             Self::Status => "inventory.status",
@@ -49,7 +58,7 @@ impl Target {
     /// The class that alone has it; none where all have it.
     pub fn class(self) -> Option<Class> {
         match self {
-            Self::Field { field, .. } => Some(field.class),
+            Self::Field { field, .. } | Self::Element { field, .. } => Some(field.class),
             _ => None,
         }
     }
@@ -57,7 +66,7 @@ impl Target {
     /// What it holds.
     pub fn value(self) -> FieldType {
         match self {
-            Self::Field { field, .. } => field.value,
+            Self::Field { field, .. } | Self::Element { field, .. } => field.value,
             Self::Source | Self::Connector | Self::Status => FieldType::Text,
             Self::Created | Self::LastUpdated => FieldType::Time,
         }
@@ -66,7 +75,7 @@ impl Target {
     /// What its text is to a reader; none where it holds no text.
     pub fn text(self) -> Option<TextKind> {
         match self {
-            Self::Field { field, .. } => field.text,
+            Self::Field { field, .. } | Self::Element { field, .. } => field.text,
             Self::Source | Self::Status => Some(TextKind::Keyword),
             Self::Connector => Some(TextKind::Prose),
             Self::Created | Self::LastUpdated => None,
@@ -89,7 +98,18 @@ pub fn of_class(class: Class) -> impl Iterator<Item = Target> {
     schema::fields(class).enumerate().map(|(index, field)| Target::Field { field, index })
 }
 
-/// All targets: the common ones, then class by class.
+/// The targets of one list's elements, in the order of [`List::elements`].
+pub fn of_elements(list: &'static List) -> impl Iterator<Item = Target> {
+    list.elements.iter().enumerate().map(move |(index, field)| Target::Element { list, field, index })
+}
+
+/// What can be asked of the elements of one class's lists.
+pub fn elements_of_class(class: Class) -> impl Iterator<Item = Target> {
+    schema::lists(class).flat_map(of_elements)
+}
+
+/// All targets with one value: the common ones, then class by class. Lists can be in their order, and their values be
+/// counted.
 pub fn all() -> impl Iterator<Item = Target> {
     INVENTORY.into_iter().chain(Class::ALL.into_iter().flat_map(of_class))
 }
@@ -106,15 +126,26 @@ pub(super) enum Lookup {
     Unknown(Option<String>),
 }
 
-/// Finds a token: in full, else by its last segments where these are unique, fields before what all classes have.
-/// Upper and lower case do not matter. With a class, short forms are that class's own.
+/// All that a query can ask: [`all`], and the elements of lists.
+pub fn askable() -> impl Iterator<Item = Target> {
+    all().chain(Class::ALL.into_iter().flat_map(elements_of_class))
+}
+
+/// Finds a token: in full, else by its last segments where these are unique: fields first, then those of elements, then
+/// what all classes have. Upper and lower case do not matter. With a class, short forms are that class's own.
 pub(super) fn lookup(name: &str, class: Option<Class>) -> Lookup {
-    if let Some(target) = all().find(|target| target.token().eq_ignore_ascii_case(name)) {
+    if let Some(target) = askable().find(|target| target.token().eq_ignore_ascii_case(name)) {
         return Lookup::Found(target);
     }
-    let short = |target: &Target| ends_with_segments(target.token(), name);
-    let fields = all().filter(|target| target.class().is_some_and(|owner| class.is_none_or(|asked| asked == owner)));
-    let mut candidates: Vec<Target> = fields.filter(short).collect();
+    let short = |target: &Target| {
+        let asked = target.class().is_none_or(|owner| class.is_none_or(|asked| asked == owner));
+        asked && ends_with_segments(target.token(), name)
+    };
+    let fields = Class::ALL.into_iter().flat_map(of_class).filter(short);
+    let mut candidates: Vec<Target> = fields.collect();
+    if candidates.is_empty() {
+        candidates = Class::ALL.into_iter().flat_map(elements_of_class).filter(short).collect();
+    }
     if candidates.is_empty() {
         candidates = INVENTORY.into_iter().filter(short).collect();
     }
@@ -125,6 +156,16 @@ pub(super) fn lookup(name: &str, class: Option<Class>) -> Lookup {
     }
 }
 
+/// Finds a list by its token: in full, else by its last segments where these are unique.
+pub(super) fn lookup_list(name: &str, class: Option<Class>) -> Option<&'static List> {
+    if let Some(list) = schema::LISTS.iter().find(|list| list.token.eq_ignore_ascii_case(name)) {
+        return Some(list);
+    }
+    let short = |list: &&List| class.is_none_or(|asked| asked == list.class) && ends_with_segments(list.token, name);
+    let mut found = schema::LISTS.iter().filter(short);
+    found.next().filter(|_| found.next().is_none())
+}
+
 fn ends_with_segments(token: &str, name: &str) -> bool {
     let Some(start) = token.len().checked_sub(name.len()) else { return false };
     start > 0
@@ -132,7 +173,7 @@ fn ends_with_segments(token: &str, name: &str) -> bool {
         && token.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(name))
 }
 
-static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| all().map(|target| target.token().to_owned()).collect());
+static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| askable().map(|target| target.token().to_owned()).collect());
 
 /// The nearest token: by its full name, else by the part behind its class.
 fn nearest(name: &str, class: Option<Class>) -> Option<String> {
@@ -141,14 +182,14 @@ fn nearest(name: &str, class: Option<Class>) -> Option<String> {
     }
     let asked = |target: &Target| class.is_none() || target.class().is_none_or(|owner| Some(owner) == class);
     let short = |target: Target| target.token().split_once('.').map(|(_, short)| short.to_owned());
-    let shorts: Vec<String> = all().filter(asked).filter_map(short).collect();
+    let shorts: Vec<String> = askable().filter(asked).filter_map(short).collect();
     crate::map::nearest(name, &shorts).map(str::to_owned)
 }
 
 /// The table of tokens for the reference, in Markdown.
 pub fn reference_markdown() -> String {
     let mut text = String::from("| token | short | holds | a bare value | search |\n| --- | --- | --- | --- | --- |\n");
-    for target in all() {
+    for target in askable() {
         let short = shortest(target);
         let short = if short == target.token() { String::new() } else { format!("`{short}`") };
         let _ = writeln!(
@@ -200,6 +241,7 @@ fn search(target: Target) -> &'static str {
             Search::Indexed => "index",
             Search::IndexedAndSubstring => "index, substring index, words without a token",
         },
+        Target::Element { .. } => "any element; `token:( … )` the same element",
         _ => "scan",
     }
 }

@@ -36,7 +36,7 @@ fn bounds(expression: &Expression, class: Class) -> Option<Vec<String>> {
             Some(vec![trigrams(test)?])
         }
         Expression::FreeText(test) => Some(vec![trigrams(test)?]),
-        Expression::Not(_) | Expression::Test(..) => None,
+        Expression::Not(_) | Expression::Test(..) | Expression::Element(..) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use muster_core::query::tokens::{self, Target};
 use muster_core::query::{End, Expression, Interval, Presence, Query, Test, TextTest, constant};
 
 use super::candidates::candidates;
-use super::schema::{table, text_table};
+use super::schema::{list_table, table, text_table};
 use super::{Bind, Dialect, View};
 
 /// How many ids of an index are few.
@@ -164,6 +164,11 @@ impl<'a> Compiler<'a> {
             Expression::Any(parts) => self.joined(parts, " OR "),
             Expression::Not(inner) => format!("({} IS NOT TRUE)", self.expression(inner)),
             Expression::Test(target, test) => self.test(*target, test),
+            Expression::Element(list, inner) => {
+                let inner = self.expression(inner);
+                let table = list_table(list);
+                format!("EXISTS (SELECT 1 FROM {table} AS e WHERE e.asset_id = s.asset_id AND {inner})")
+            }
             Expression::FreeText(test) => {
                 let free = tokens::of_class(self.view.class).filter(|target| target.is_free_text());
                 let parts = free.map(|target| self.text_test(target, test)).collect();
@@ -181,7 +186,7 @@ impl<'a> Compiler<'a> {
 
     /// The column in which a target's value stands.
     fn column(&mut self, target: Target) -> String {
-        self.asset |= !matches!(target, Target::Field { .. });
+        self.asset |= !matches!(target, Target::Field { .. } | Target::Element { .. });
         self.connector |= matches!(target, Target::Source | Target::Connector);
         let column = column(target);
         // A sign before a column keeps SQLite from its index, and changes nothing else.
@@ -266,6 +271,7 @@ impl<'a> Compiler<'a> {
 pub(super) fn column(target: Target) -> String {
     match target {
         Target::Field { field, .. } => format!("s.{}", field.column),
+        Target::Element { field, .. } => format!("e.{}", field.column),
         Target::Source => "c.source_folded".to_owned(),
         Target::Connector => "c.name_folded".to_owned(),
         Target::Status => {

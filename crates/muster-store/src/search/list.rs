@@ -25,8 +25,8 @@ pub enum SearchError {
     /// A facet over something that is not a keyword of the class.
     #[error("`{0}` cannot be counted by value: only keywords of the listed class can")]
     Facet(&'static str),
-    /// A sort by another class's field.
-    #[error("the list cannot be sorted by `{0}`, which is another class's")]
+    /// A sort by another class's field, or by what an asset has several of.
+    #[error("the list cannot be sorted by `{0}`, which is another class's or stands for several values")]
     Sort(&'static str),
 }
 
@@ -181,7 +181,7 @@ pub fn count(query: &Query, view: &View, counting: Counting) -> Statement {
 pub fn facet(query: &Query, view: &View, target: Target) -> Result<Statement, SearchError> {
     use muster_core::asset::schema::TextKind;
     let owned = target.class().is_none_or(|class| class == view.class);
-    if target.text() != Some(TextKind::Keyword) || !owned {
+    if target.text() != Some(TextKind::Keyword) || !owned || matches!(target, Target::Element { .. }) {
         return Err(SearchError::Facet(target.token()));
     }
     let mut compiled = compile(query, view, 1);
@@ -283,6 +283,7 @@ fn tables(view: &View, compiled: &Compiled, indexed: &str) -> String {
 fn sort_column(view: &View, sort: Sort) -> Result<String, SearchError> {
     match sort.by {
         None => Ok("s.asset_id".to_owned()),
+        Some(target @ Target::Element { .. }) => Err(SearchError::Sort(target.token())),
         Some(target) if target.class().is_none_or(|class| class == view.class) => Ok(column(target)),
         Some(target) => Err(SearchError::Sort(target.token())),
     }

@@ -1,7 +1,7 @@
 //! The search tables, drawn from the registry of fields.
 
 use muster_core::asset::Class;
-use muster_core::asset::schema::{Field, FieldType, Search, fields};
+use muster_core::asset::schema::{Field, FieldType, List, Search, fields, lists};
 
 use super::Dialect;
 
@@ -13,6 +13,11 @@ pub fn table(class: Class) -> String {
 /// SQLite's substring index of a class.
 pub fn text_table(class: Class) -> String {
     format!("search_{}_text", class.word())
+}
+
+/// The search table of a list: a row for each element, in its order.
+pub fn list_table(list: &List) -> String {
+    format!("{}_{}", table(list.class), list.name)
 }
 
 /// The classes that have search tables: those with fields.
@@ -41,8 +46,26 @@ pub fn create_statements(dialect: Dialect) -> Vec<String> {
             }
         });
         statements.extend(indexes(dialect, class).into_iter().map(|(_, statement)| statement));
+        statements.extend(lists(class).map(|list| create_list(dialect, list)));
     }
     statements
+}
+
+/// Its key keeps an asset's elements together: they are only asked beside their asset.
+fn create_list(dialect: Dialect, list: &List) -> String {
+    let table = list_table(list);
+    let columns: Vec<String> = list.elements.iter().map(|field| column(dialect, field)).collect();
+    let columns = columns.join(", ");
+    match dialect {
+        Dialect::Sqlite => format!(
+            "CREATE TABLE {table} (asset_id INTEGER NOT NULL, place INTEGER NOT NULL, {columns}, \
+             PRIMARY KEY (asset_id, place)) STRICT, WITHOUT ROWID"
+        ),
+        Dialect::Postgres => format!(
+            "CREATE TABLE {table} (asset_id BIGINT NOT NULL, place BIGINT NOT NULL, {columns}, \
+             PRIMARY KEY (asset_id, place))"
+        ),
+    }
 }
 
 /// The indexes of a class's search table: names, and the statements that make them.

@@ -7,7 +7,7 @@ use muster_core::clock::Instant;
 use muster_core::connector::{Blob, Mode};
 use muster_core::ledger::{Counters, Evidence, Expected, LedgerLine};
 use muster_core::run::Machine;
-use muster_store::{BatchWrite, Order, RunRow};
+use muster_store::{BatchWrite, ConnectorRow, Fence, Order, RunRow, Store};
 
 use crate::both::both;
 
@@ -23,29 +23,35 @@ fn line() -> LedgerLine {
     }
 }
 
+/// A connector's scope that a run may write to.
+pub(crate) async fn writing(store: &Store) -> (ConnectorRow, Fence, LedgerLine) {
+    let connector = crate::runs::connector(store).await;
+    let mut run = RunRow {
+        id: 0,
+        connector: connector.id,
+        order: Order::default(),
+        mode: Mode::Full,
+        machine: Machine::planned(1, 1),
+        result: None,
+        as_of: Instant(5),
+        started_at: Instant(5),
+        ended_at: None,
+        origin: None,
+        notes: Vec::new(),
+    };
+    let claim = store.begin_run(&connector, &run).await.unwrap();
+    run.id = claim.run;
+    let line = line();
+    store.plan_run(&connector, claim, &run, std::slice::from_ref(&line)).await.unwrap();
+    let (scope, ..) = store.run_scopes(&connector, claim.run).await.unwrap().remove(0);
+    let fence = store.claim_scope(claim, scope.id).await.unwrap();
+    (connector, fence, line)
+}
+
 #[tokio::test]
 async fn a_document_is_kept_once_whoever_brings_it_again_and_for_its_tenant_alone() {
     both(|store| async move {
-        let connector = crate::runs::connector(&store).await;
-        let mut run = RunRow {
-            id: 0,
-            connector: connector.id,
-            order: Order::default(),
-            mode: Mode::Full,
-            machine: Machine::planned(1, 1),
-            result: None,
-            as_of: Instant(5),
-            started_at: Instant(5),
-            ended_at: None,
-            origin: None,
-            notes: Vec::new(),
-        };
-        let claim = store.begin_run(&connector, &run).await.unwrap();
-        run.id = claim.run;
-        let mut line = line();
-        store.plan_run(&connector, claim, &run, std::slice::from_ref(&line)).await.unwrap();
-        let (scope, ..) = store.run_scopes(&connector, claim.run).await.unwrap().remove(0);
-        let fence = store.claim_scope(claim, scope.id).await.unwrap();
+        let (connector, fence, mut line) = writing(&store).await;
         let blob = |name: &str, text: &str| Blob { name: Arc::from(name), bytes: text.as_bytes().to_vec() };
         for (number, blobs) in [
             vec![blob("a.json", "{}"), blob("b.wsdl", "\0\u{fffd}"), blob("a.json", "{}")],

@@ -4,6 +4,7 @@
 
 mod blobs;
 mod both;
+mod elements;
 mod jobs;
 mod runs;
 mod schema;

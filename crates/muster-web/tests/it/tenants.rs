@@ -231,9 +231,9 @@ fn ways_to_ask(list: &str) -> Vec<String> {
             .iter()
             .map(|query| format!("{list}?{query}"))
             .collect();
-    for target in tokens::all() {
+    ways.extend(tokens::all().map(|target| format!("{list}?facets={}&limit=1", target.token())));
+    for target in tokens::askable() {
         let token = target.token();
-        ways.push(format!("{list}?facets={token}&limit=1"));
         ways.push(format!("{list}?filter={token}:*zq*&count=exact&limit=2"));
         ways.push(format!("{list}?filter=not%20{token}:nothing&count=exact&limit=2"));
     }

@@ -44,11 +44,26 @@ fn detail() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
+/// An API's endpoints and reasons, with elements that lack what others have.
+fn lists() -> impl Strategy<Value = Map<String, Value>> {
+    let flag = maybe(proptest::bool::ANY.prop_map(Value::from));
+    let endpoint = (maybe(text().prop_map(Value::from)), maybe(text().prop_map(Value::from)), flag)
+        .prop_map(|(method, path, deprecated)| json!({ "method": method, "path": path, "deprecated": deprecated }));
+    let endpoints = proptest::collection::vec(endpoint, 0..4).prop_map(Value::from);
+    let reasons = proptest::collection::vec(text().prop_map(Value::from), 0..3).prop_map(Value::from);
+    (maybe(endpoints), maybe(reasons), maybe(text().prop_map(Value::from))).prop_map(|(endpoints, reasons, name)| {
+        let fields = [("endpoints", endpoints), ("scanReadyReasons", reasons), ("displayName", name)];
+        fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    })
+}
+
 fn sample() -> impl Strategy<Value = Sample> {
-    let class = prop_oneof![3 => Just(Class::User), 1 => Just(Class::Group)];
+    let class = prop_oneof![3 => Just(Class::User), 1 => Just(Class::Group), 2 => Just(Class::Api)];
     let presence = proptest::sample::select(Presence::ALL.to_vec());
-    (class, detail(), text(), text(), presence, time(), time(), 1_i64..3).prop_map(
-        |(class, fields, source, connector, presence, created, changed, tenant)| {
+    let detail = (detail(), lists());
+    (class, detail, text(), text(), presence, time(), time(), 1_i64..3).prop_map(
+        |(class, (fields, lists), source, connector, presence, created, changed, tenant)| {
+            let fields = if class == Class::Api { lists } else { fields };
             let detail = json!({ (class.detail_key()): fields });
             let Value::Object(detail) = detail else { unreachable!() };
             Sample { id: 0, tenant, class, detail, source, connector, presence, created, changed }
@@ -115,6 +130,28 @@ fn leaf() -> impl Strategy<Value = String> {
         1 => proptest::sample::select(vec!["present", "held", "gone", "*e*", "\"e\""])
             .prop_map(|status| format!("inventory.status:{status}")),
         2 => value(),
+        3 => element(),
+    ]
+}
+
+/// A test of any element, or several of the same one.
+fn element() -> impl Strategy<Value = String> {
+    let word = || proptest::sample::select(vec!["method", "path"]);
+    let test = prop_oneof![
+        3 => (word(), value()).prop_map(|(word, value)| format!("{word}:{value}")),
+        1 => proptest::bool::ANY.prop_map(|flag| format!("deprecated:{flag}")),
+        1 => word().prop_map(|word| format!("{word} is null")),
+    ];
+    let same = proptest::collection::vec((test.clone(), proptest::bool::ANY), 1..4).prop_map(|tests| {
+        let tests: Vec<String> =
+            tests.into_iter().map(|(test, not)| if not { format!("not {test}") } else { test }).collect();
+        format!("api.endpoints:({})", tests.join(" and "))
+    });
+    prop_oneof![
+        2 => test.prop_map(|test| format!("api.endpoints.{test}")),
+        3 => same,
+        1 => value().prop_map(|value| format!("api.scanReadyReasons:{value}")),
+        1 => Just("api.endpoints is null".to_owned()),
     ]
 }
 
@@ -144,7 +181,7 @@ fn memory_and_databases_agree() {
         }
         for text in &queries {
             let query = Query::parse(text, None).map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;
-            for class in [Class::User, Class::Group] {
+            for class in [Class::User, Class::Group, Class::Api] {
                 let selected = samples.iter().filter(|sample| sample.class == class && sample.tenant == 1);
                 let selected = selected.filter(|sample| sample.selected_by(&query, now));
                 let expected: Vec<i64> = selected.map(|sample| sample.id).collect();

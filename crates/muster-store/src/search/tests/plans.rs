@@ -30,6 +30,17 @@ fn counted(text: &str) -> String {
 }
 
 #[test]
+fn elements_are_found_beside_their_asset() {
+    let view = View { dialect: Dialect::Sqlite, tenant: 1, class: Class::Api, now: at("2024-04-01T00:00:00Z") };
+    let query = Query::parse("endpoints:(method:DELETE and path:users)", Some(Class::Api)).unwrap();
+    let page = page(&query, &view, &Page { sort: Sort::default(), after: None, limit: 50 }).unwrap();
+    insta::assert_snapshot!(plan(page), @r"
+    SEARCH s USING COVERING INDEX search_api_tenant (tenant=?)
+    SEARCH e EXISTS USING PRIMARY KEY (asset_id=?)
+    ");
+}
+
+#[test]
 fn indexed_tokens_are_found_by_their_index() {
     insta::assert_snapshot!(listed("status:DISABLED", None), @"SEARCH s USING COVERING INDEX search_user_status (tenant=? AND status=?)");
     insta::assert_snapshot!(listed("name:adm*", None), @r"

@@ -1,7 +1,7 @@
 //! A small inventory in memory and in a database, asked the same.
 
 use muster_core::asset::Class;
-use muster_core::asset::schema::{SearchValue, fields, search_values};
+use muster_core::asset::schema::{SearchValue, fields, lists, search_elements, search_values};
 use muster_core::clock::Instant;
 use muster_core::fold::fold;
 use muster_core::query::{Inventory, Presence, Query, Row, eval};
@@ -34,7 +34,9 @@ impl Sample {
 
     pub(super) fn selected_by(&self, query: &Query, now: Instant) -> bool {
         let inventory = Inventory::new(&self.source, &self.connector, self.presence, self.created, self.changed);
-        eval(query, &Row { class: self.class, values: &self.values(), inventory: &inventory }, now)
+        let elements: Vec<_> = lists(self.class).map(|list| search_elements(list, &self.detail)).collect();
+        let row = Row { class: self.class, values: &self.values(), lists: &elements, inventory: &inventory };
+        eval(query, &row, now)
     }
 }
 
@@ -210,6 +212,7 @@ impl Store {
                 self.run(&format!("INSERT INTO {0}({0}) VALUES ('delete-all')", text_table(class)));
             }
             self.run(&format!("DELETE FROM {}", table(class)));
+            lists(class).for_each(|list| self.run(&format!("DELETE FROM {}", list_table(list))));
         }
     }
 
@@ -252,19 +255,30 @@ impl Store {
     fn insert_search(&mut self, sample: &Sample) {
         let mut binds = Vec::new();
         let mut columns = String::new();
-        for value in sample.values() {
-            columns.push_str(", ");
-            match value {
-                None => columns.push_str("NULL"),
-                Some(SearchValue::Number(number)) => columns.push_str(&number.to_string()),
-                Some(SearchValue::Text(text)) => {
-                    binds.push(Bind::Text(text));
-                    columns.push_str(&format!("${}", binds.len()));
-                }
-            }
-        }
+        sample.values().into_iter().for_each(|value| add(value, &mut columns, &mut binds));
         let (table, id, tenant) = (table(sample.class), sample.id, sample.tenant);
         self.execute(&Statement { sql: format!("INSERT INTO {table} VALUES ({id}, {tenant}{columns})"), binds });
+        for list in lists(sample.class) {
+            for (place, values) in search_elements(list, &sample.detail).into_iter().enumerate() {
+                let (mut columns, mut binds) = (String::new(), Vec::new());
+                values.into_iter().for_each(|value| add(value, &mut columns, &mut binds));
+                let sql = format!("INSERT INTO {} VALUES ({id}, {place}{columns})", list_table(list));
+                self.execute(&Statement { sql, binds });
+            }
+        }
+    }
+}
+
+/// Adds a value to the list of a row's values.
+fn add(value: Option<SearchValue>, columns: &mut String, binds: &mut Vec<Bind>) {
+    columns.push_str(", ");
+    match value {
+        None => columns.push_str("NULL"),
+        Some(SearchValue::Number(number)) => columns.push_str(&number.to_string()),
+        Some(SearchValue::Text(text)) => {
+            binds.push(Bind::Text(text));
+            columns.push_str(&format!("${}", binds.len()));
+        }
     }
 }
 

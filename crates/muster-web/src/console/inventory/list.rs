@@ -200,7 +200,7 @@ fn completion(kind: &Kind) -> String {
         (None, FieldType::Time) => "time".to_owned(),
         (None, FieldType::Boolean) => "true or false".to_owned(),
     };
-    let all = tokens::of_class(kind.class).chain(tokens::INVENTORY);
+    let all = tokens::of_class(kind.class).chain(tokens::elements_of_class(kind.class)).chain(tokens::INVENTORY);
     all.map(|target| format!("{} {}", target.token(), holds(target))).collect::<Vec<_>>().join("\n")
 }
 
