@@ -160,7 +160,7 @@ async function mock() {
 
 /** The simulator, with the judge before it. */
 async function judge() {
-  const banner = JSON.parse(await start(muster, ['lab', 'azure', '--seed', '5', '--apis', '12', '--workspace', '3'], '{'));
+  const banner = JSON.parse(await start(muster, ['lab', 'azure', '--seed', '5', '--apis', '12', '--workspace', '3', '--page', '4'], '{'));
   const change = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ revise: 5 }) };
   assert.ok((await fetch(`${banner.url}/_lab/change`, change)).ok);
   const cut = path.join(work, 'labs');

@@ -57,6 +57,11 @@ usage: cargo xtask <verb> [options]
       --readers N              (default: 50)
       --data DIR               keeps the store after its first run, which takes minutes, and begins with it next time
       --muster PATH            as above
+  bench azure [options]    a first run over a simulated Azure that limits reads, against that limit, and its memory over
+                           large definitions
+      --apis N                 with large definitions (default: 10000)
+      --definition BYTES       (default: 102400)
+      --muster PATH            as above
   soak [options]           what finds rare faults by going on for long: random input to the wire reader and the
                            decoders, property tests with ever new cases, and syncs killed at any point
       --seconds N              for each of the random ones (default: 600)

@@ -309,6 +309,9 @@ pub(crate) struct LabAzureArguments {
     /// Bytes of description in each definition.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) definition: u64,
+    /// Entries on a page of a list of APIs.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) page: u64,
     /// Limits reads as Azure does: 250 at once, 25 a second, in each subscription.
     #[arg(long)]
     pub(crate) limited: bool,
