@@ -1,4 +1,4 @@
-//! `cargo xtask bench hub` is in [`hub`]. `cargo xtask bench ad`: `muster sync` against `ldapsearch` of the same attributes, on the same lab, in alternating
+//! `cargo xtask bench hub` is in [`hub`], `bench azure` in [`azure`]. `cargo xtask bench ad`: `muster sync` against `ldapsearch` of the same attributes, on the same lab, in alternating
 //! pairs, so that both see the same machine at the same moment.
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use crate::measure::{Bar, Cost, Pairs, machine, median, table, time};
 use crate::shell::Shell;
 use site::{Site, SiteKind};
 
+mod azure;
 mod client;
 mod hub;
 mod site;
@@ -91,6 +92,9 @@ pub(crate) fn run(shell: &Shell, words: &[&str]) -> Result<()> {
     if let ["hub", rest @ ..] = words {
         return hub::run(shell, &hub::read_options(rest)?);
     }
+    if let ["azure", rest @ ..] = words {
+        return azure::run(shell, &azure::read_options(rest)?);
+    }
     let options = read_options(words)?;
     let muster = binary(shell, options.muster.as_deref())?;
     println!(
@@ -119,7 +123,10 @@ pub(crate) fn run(shell: &Shell, words: &[&str]) -> Result<()> {
 
 fn read_options(words: &[&str]) -> Result<Options> {
     let ["ad", rest @ ..] = words else {
-        bail!("`bench` measures `ad` or `hub`, not `{}`; see `cargo xtask help`", words.first().unwrap_or(&"nothing"));
+        bail!(
+            "`bench` measures `ad`, `hub` or `azure`, not `{}`; see `cargo xtask help`",
+            words.first().unwrap_or(&"nothing")
+        );
     };
     let mut options = Options { sites: vec![SiteKind::Scale], users: None, runs: 3, muster: None };
     let mut rest = rest.iter();

@@ -4,6 +4,7 @@
 //! [`HELP`] and an arm in [`dispatch`].
 #![expect(clippy::print_stdout, reason = "a command-line tool: tables and help are its data, progress goes to stderr")]
 
+mod azure;
 mod bench;
 mod browser;
 mod definitions;
@@ -38,7 +39,8 @@ usage: cargo xtask <verb> [options]
                            what CI runs, 25 minutes: sets up the tools, then what `quick` looks at, then every suite
                            over SQLite and PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP,
                            the console in a browser (Chromium), the API against its description, the reader of
-                           definitions against another, the docs and the generated files; starts what it needs on
+                           definitions against another, the docs and the generated files, and Azure's connector against
+                           Microsoft's specifications where `../shared/labs/azure` is there; starts what it needs on
                            loopback and stops it.
                            Without root the domain controller cannot run, nor a browser be installed: the rest runs, and
                            it ends in failure unless `--without` says that this is meant
@@ -55,12 +57,19 @@ usage: cargo xtask <verb> [options]
       --readers N              (default: 50)
       --data DIR               keeps the store after its first run, which takes minutes, and begins with it next time
       --muster PATH            as above
+  bench azure [options]    a first run over a simulated Azure that limits reads, against that limit, and its memory over
+                           large definitions
+      --apis N                 with large definitions (default: 10000)
+      --definition BYTES       (default: 102400)
+      --muster PATH            as above
   soak [options]           what finds rare faults by going on for long: random input to the wire reader and the
                            decoders, property tests with ever new cases, and syncs killed at any point
       --seconds N              for each of the random ones (default: 600)
       --kills N                (default: 1000)
   definitions              reads some hundred published API definitions with `muster spec endpoints` and with another
                            reader, and compares what they see; part of `test`
+  azure                    reads a mock made of Microsoft's specifications, and `muster lab azure` with a judge before it
+                           that holds every request and answer against them; part of `test`
   deps                     the crate arrows, banned packages and licences
   gen [--check]            writes the generated files; with --check only says which are stale
   new-connector NAME       lays out the folder of a new connector and its changelog fragment
@@ -96,12 +105,13 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", options @ ..] => bench::run(&shell, options),
         ["soak", options @ ..] => soak::run(&shell, options),
         ["definitions"] => definitions::alone(&shell),
+        ["azure"] => azure::alone(&shell),
         ["deps"] => deps::run(&shell),
         ["gen"] => generate::run(&shell, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&shell, generate::Mode::Check),
         ["new-connector", name] => new_connector::run(&shell, name),
         ["new-connector", ..] => bail!("`new-connector` takes one name, such as `azure_api_management`"),
-        ["quick" | "definitions" | "deps" | "gen", option, ..] => {
+        ["quick" | "definitions" | "azure" | "deps" | "gen", option, ..] => {
             bail!("`{}` does not take `{option}`; see `cargo xtask help`", words[0])
         }
         [verb, ..] => bail!("there is no verb `{verb}`; see `cargo xtask help`"),

@@ -7,9 +7,11 @@ use anyhow::{Result, bail};
 use crate::labs::{Kind, Lab};
 use crate::shell::{Shell, is_installed, is_root};
 use crate::steps::Steps;
-use crate::{browser, definitions, generate, openapi, quick};
+use crate::{azure, browser, definitions, generate, openapi, quick};
 
 const BUDGET: Duration = Duration::from_secs(25 * 60);
+/// Told in the table: nobody shall take a run without it for one with it.
+const AZURE: &str = "azure: no ../shared/labs/azure";
 const SAMBA_USERS: &str = "6000";
 const SCALE_USERS: &str = "5000";
 
@@ -114,6 +116,10 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     }
     steps.take("openapi", || openapi::run(&offline))?;
     steps.take("definitions", || definitions::run(&offline))?;
+    match azure::labs(&offline) {
+        Some(labs) => steps.take("azure", || azure::run(&offline, &labs))?,
+        None => steps.leave_out(AZURE),
+    }
     let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
     steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
     steps.take("gen", || generate::run(&offline, generate::Mode::Check))
@@ -173,6 +179,7 @@ fn set_up(shell: &Shell, plan: Plan) -> Result<()> {
     }
     openapi::set_up(shell)?;
     definitions::set_up(shell)?;
+    azure::set_up(shell)?;
     shell.cargo(&["fetch", "--locked", "--quiet"])
 }
 

@@ -106,6 +106,24 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// What a setting holds that is PEM text itself, or else the path of a file.
+    pub fn file_or_text(&self, field: &str, given: &str) -> Result<Vec<u8>, SettingError> {
+        if given.contains("-----BEGIN ") {
+            return Ok(given.as_bytes().to_vec());
+        }
+        let directory = self.base_directory.as_ref().ok_or_else(|| {
+            let remedy = "give the text of the PEM file, from its line `-----BEGIN` on";
+            SettingError::new(field, "it is no PEM text, and a path would be one of the hub's machine", remedy)
+        })?;
+        let path = directory.join(given);
+        std::fs::read(&path).map_err(|error| {
+            let problem = format!("reading `{}`: {error}", path.display());
+            SettingError::new(field, &problem, "give the path of a PEM or DER file, or PEM text")
+        })
+    }
+}
+
 /// Walks through a section's keys and remembers where it is: serde's messages do not say which key they are about.
 struct Walk<'a> {
     keys: serde_json::map::Iter<'a>,

@@ -104,7 +104,7 @@ pub struct ScopeEnd {
     pub open: Option<String>,
     /// The source's own count.
     pub counted: Option<CountRange>,
-    /// Where the next run starts, should the scope prove complete.
+    /// Where the next run starts, should the scope prove complete, or the connector mark records.
     pub cursor: Option<Cursor>,
     /// What an operator should know.
     pub notes: Vec<String>,
@@ -317,6 +317,11 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     fn model(&self) -> &Arc<DataModel>;
     /// Whether a key can be asked for again (design D3).
     fn can_confirm(&self) -> bool;
+    /// Whether its cursors speak of each record by itself, so that one of a scope that stayed open is good for what was
+    /// read of it. A cursor that is a point in the source's time is not.
+    fn marks_records(&self) -> bool {
+        false
+    }
     /// Lists the scopes. Runs once per run, before anything is read, and pins the server where there are several.
     async fn plan(&self) -> Result<Plan, ConnectorError>;
     /// Reads one scope to its end.

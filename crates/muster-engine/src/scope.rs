@@ -196,7 +196,8 @@ async fn close(
     taken.line.notes.extend(end.notes);
     add_traffic(&mut taken.line.counters, end.traffic);
     let (map, _) = context.map(&context.scopes[at].row.stream)?;
-    let close = ScopeClose { cursor: end.cursor, map, as_of: context.run.as_of };
+    let cursor = end.cursor.filter(|_| taken.line.evidence.is_complete() || context.connector.marks_records());
+    let close = ScopeClose { cursor, map, as_of: context.run.as_of };
     context.store.end_scope(fence, &taken.line, close).await?;
     let state = &mut context.scopes[at];
     context.options.progress.scope(&state.row.stream, &state.row.name, taken.line.counters.received, true);

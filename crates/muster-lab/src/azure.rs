@@ -9,7 +9,9 @@
 
 mod answers;
 mod faults;
+mod limits;
 mod server;
+mod sign_in;
 mod world;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,7 +27,7 @@ pub use world::AzureChange;
 
 use crate::LabError;
 use server::Shared;
-use world::World;
+use world::{Sizes, World};
 
 /// The most of anything: ids are made of six digits.
 const MAXIMUM: u64 = 100_000;
@@ -43,14 +45,30 @@ pub struct AzureOptions {
     pub services: u64,
     /// APIs in each service.
     pub apis: u64,
+    /// APIs in a workspace of each service; no workspace where it is 0.
+    pub workspace: u64,
     /// Entries on a page of a list.
     pub page: u64,
+    /// Bytes of each definition, about.
+    pub definition: u64,
+    /// Whether reads are limited as Azure's are: 250 at once, 25 a second, in each subscription.
+    pub limited: bool,
 }
 
 impl Default for AzureOptions {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { listen, seed: 1, subscriptions: 2, services: 2, apis: 10, page: 4 }
+        Self {
+            listen,
+            seed: 1,
+            subscriptions: 2,
+            services: 2,
+            apis: 10,
+            workspace: 0,
+            page: 4,
+            definition: 0,
+            limited: false,
+        }
     }
 }
 
@@ -64,7 +82,12 @@ pub struct RunningAzure {
 
 /// Makes the tenant and serves it.
 pub async fn start(options: AzureOptions) -> Result<RunningAzure, LabError> {
-    let sizes = [("subscriptions", options.subscriptions), ("services", options.services), ("apis", options.apis)];
+    let sizes = [
+        ("subscriptions", options.subscriptions),
+        ("services", options.services),
+        ("apis", options.apis),
+        ("workspace", options.workspace),
+    ];
     for (what, count) in sizes {
         if count > MAXIMUM {
             return Err(LabError::TooMany { what, count, limit: MAXIMUM });
@@ -77,8 +100,16 @@ pub async fn start(options: AzureOptions) -> Result<RunningAzure, LabError> {
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let page = usize::try_from(options.page.max(1)).unwrap_or(usize::MAX);
-    let world = World::new(options.seed, [options.subscriptions, options.services, options.apis]);
-    let shared = Arc::new(Shared { address, page, world: Mutex::new(world), state: Mutex::default() });
+    let AzureOptions { subscriptions, services, apis, workspace, .. } = options;
+    let world = World::new(options.seed, Sizes { subscriptions, services, apis, workspace });
+    let shared = Arc::new(Shared {
+        address,
+        page,
+        definition: usize::try_from(options.definition).unwrap_or(usize::MAX),
+        limits: options.limited.then(Mutex::default),
+        world: Mutex::new(world),
+        state: Mutex::default(),
+    });
     let (shutdown, mut stopped) = watch::channel(false);
     let router = server::router(Arc::clone(&shared));
     let server = tokio::spawn(async move {
@@ -105,7 +136,7 @@ impl RunningAzure {
         banner
     }
 
-    /// What there is: every API with its id, name, endpoints and kind, sorted by id in lower case.
+    /// What there is: every API and earlier revision with its id, name, endpoints and kind, sorted by id in lower case.
     pub fn truth(&self) -> Value {
         self.shared.world().truth()
     }

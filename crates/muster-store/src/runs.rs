@@ -252,7 +252,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Ends a scope: its ledger line, and with a complete reading its cursor, in one transaction (design D1).
+    /// Ends a scope: its ledger line and its cursor, where there is one, in one transaction (design D1).
     pub async fn end_scope(&self, fence: Fence, line: &LedgerLine, end: ScopeClose) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
@@ -270,6 +270,9 @@ impl Store {
                 proven.into(),
             ];
             conn.execute("moving the cursor", sql, params).await?;
+        } else if let Some(cursor) = end.cursor {
+            let sql = "UPDATE scope SET cursor = $2, map = COALESCE(map, $3) WHERE id = $1";
+            conn.execute("keeping the cursor", sql, vec![fence.scope.into(), cursor.0.into(), end.map.into()]).await?;
         }
         transaction.commit().await
     }

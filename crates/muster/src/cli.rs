@@ -308,6 +308,18 @@ pub(crate) struct LabAzureArguments {
     /// APIs in each service.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) apis: u64,
+    /// APIs in a workspace of each service; there is none where it is 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) workspace: u64,
+    /// Bytes of description in each definition.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) definition: u64,
+    /// Entries on a page of a list of APIs.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) page: u64,
+    /// Limits reads as Azure does: 250 at once, 25 a second, in each subscription.
+    #[arg(long)]
+    pub(crate) limited: bool,
 }
 
 #[derive(Debug, Args)]

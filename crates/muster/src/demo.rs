@@ -1,10 +1,12 @@
-//! `muster demo`: a hub with a simulated directory, on a machine that has nothing but this program.
+//! `muster demo`: a hub with a simulated directory and a simulated Azure tenant, on a machine that has nothing but this
+//! program.
 //!
 //! ```text
-//! simulated directory ←─ connector "Demo directory" ←─ hub ←─ a browser
+//! simulated directory    ←─ connector "Demo directory" ←┐
+//! simulated Azure tenant ←─ connector "Demo Azure"     ←┴ hub ←─ a browser
 //! ```
-//! The connector is configured as anybody would configure it, its first run is awaited, then the directory changes and
-//! the profile's schedule brings the changes in.
+//! The connectors are configured as anybody would configure them, their first runs are awaited, then both sources change
+//! and the profiles' schedules bring the changes in.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,18 +14,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use muster_connectors::active_directory;
+use muster_connectors::{active_directory, azure_api_management};
 use muster_core::clock::Instant;
+use muster_core::connector::ConnectorSpec;
 use muster_core::schedule::Schedule;
 use muster_core::seal::{Keyring, Place};
 use muster_core::secret::Secret;
+use muster_lab::azure::{AzureChange, AzureOptions, RunningAzure};
 use muster_lab::directory::{ChangeCounts, DirectoryOptions, RunningDirectory, start};
 use muster_store::hub::{
     AuditLine, ConnectionChange, ConnectionRow, Enqueued, NewJob, ProfileChange, ProfileRow, SealedSecret,
 };
 use muster_store::{FIRST_TENANT, Store};
 use muster_web::Hub;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::cli::DemoArguments;
 use crate::console::say_line;
@@ -31,9 +35,60 @@ use crate::failure::Failure;
 use crate::listen::Listening;
 use crate::serve::{Serving, Start, until_told_to_end};
 
-const CONNECTOR: &str = "4d757374-6572-4d64-8001-000000000001";
-const PROFILE: &str = "4d757374-6572-4d64-8001-000000000002";
-const PASSWORD_FIELD: &str = "authentication.password";
+/// How a source is made a connector of, and its profile.
+struct Source {
+    connector: &'static str,
+    profile: &'static str,
+    spec: &'static ConnectorSpec,
+    name: &'static str,
+    description: &'static str,
+    settings: Json,
+    secret: (&'static str, Secret),
+    profile_name: &'static str,
+    parameters: Json,
+}
+
+impl Source {
+    fn directory(lab: &RunningDirectory) -> Self {
+        let (banner, address) = (lab.banner(), lab.ldap_address());
+        Self {
+            connector: "4d757374-6572-4d64-8001-000000000001",
+            profile: "4d757374-6572-4d64-8001-000000000002",
+            spec: active_directory::CONNECTOR.spec,
+            name: "Demo directory",
+            description: "A simulated Active Directory on this machine.",
+            settings: json!({ "authentication": {
+                "host": address.ip().to_string(), "port": address.port(), "protocol": "ldap", "bindDn": banner["bindDn"],
+            }}),
+            secret: ("authentication.password", text(&banner["password"])),
+            profile_name: "All identities",
+            parameters: json!({ "assets": "identities_with_posture" }),
+        }
+    }
+
+    fn azure(lab: &RunningAzure) -> Self {
+        let (banner, url) = (lab.banner(), lab.url());
+        Self {
+            connector: "4d757374-6572-4d64-8001-000000000003",
+            profile: "4d757374-6572-4d64-8001-000000000004",
+            spec: azure_api_management::CONNECTOR.spec,
+            name: "Demo Azure",
+            description: "The API Management of a simulated Azure tenant on this machine.",
+            settings: json!({
+                "authentication": { "tenantId": banner["tenantId"], "clientId": banner["clientId"] },
+                "endpoints": { "login": url, "management": url, "storage": banner["storage"] },
+            }),
+            secret: ("authentication.clientSecret", text(&banner["clientSecret"])),
+            profile_name: "All APIs",
+            parameters: json!({}),
+        }
+    }
+}
+
+fn text(value: &Json) -> Secret {
+    Secret::new(value.as_str().unwrap_or_default().to_owned())
+}
+
 /// How often the run's end is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -48,6 +103,9 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     let options = DirectoryOptions { seed: arguments.seed, users: arguments.users, ..DirectoryOptions::default() };
     let lab = start(options).await?;
     eprintln!("a simulated Active Directory answers at ldap://{}", lab.ldap_address());
+    let sizes = AzureOptions { subscriptions: 2, services: 2, apis: 8, workspace: 2, ..AzureOptions::default() };
+    let azure = muster_lab::azure::start(AzureOptions { seed: arguments.seed, ..sizes }).await?;
+    eprintln!("a simulated Azure tenant answers at {}", azure.url());
     let password = password(&directory)?;
     let start = Start {
         listening: Listening { address: arguments.listen, tls: None, connections: crate::cli::CONNECTIONS },
@@ -59,21 +117,25 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
         password: Some(password.clone()),
     };
     let serving = Serving::start(start).await?;
-    let connection = connection(&serving.hub, &lab).await?;
-    let profile = profile(&serving.hub, &connection).await?;
-    first_run(&serving.hub, &profile).await?;
+    for source in [Source::directory(&lab), Source::azure(&azure)] {
+        let connection = connection(&serving.hub, &source).await?;
+        let profile = profile(&serving.hub, (&source, &connection)).await?;
+        first_run(&serving.hub, &profile).await?;
+    }
     lab.change(arguments.seed, &ChangeCounts { rename_ou: 1, ..ChangeCounts::default() });
+    azure.change(&AzureChange { seed: arguments.seed, add: 1, edit: 2, remove: 1, ..AzureChange::default() });
     say_line(json!({ "url": serving.url, "username": "admin", "password": password.reveal() }));
     eprintln!(
-        "open {} and sign in as `admin` with that password; the directory has changed since the first run,",
+        "open {} and sign in as `admin` with that password; both sources have changed since their first runs,",
         serving.url
     );
     eprintln!(
-        "and the profile's schedule reads the changes within five minutes (or press \"Run now\"); interrupt to end"
+        "and the profiles' schedules read the changes within five minutes (or press \"Run now\"); interrupt to end"
     );
     until_told_to_end().await;
     serving.stop().await;
     lab.stop().await;
+    azure.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -107,63 +169,58 @@ fn note(action: &'static str, object: &str, at: Instant) -> AuditLine {
     }
 }
 
-fn sealed(keyring: &Keyring, password: &Secret) -> Result<SealedSecret, Failure> {
+fn sealed(keyring: &Keyring, source: &Source) -> Result<SealedSecret, Failure> {
     let tenant = FIRST_TENANT.to_string();
-    let place = Place { tenant: &tenant, owner: CONNECTOR, field: PASSWORD_FIELD };
-    let sealed = keyring.seal(&place, password, &mut rand::rng());
+    let (field, secret) = &source.secret;
+    let place = Place { tenant: &tenant, owner: source.connector, field };
+    let sealed = keyring.seal(&place, secret, &mut rand::rng());
     let sealed = sealed.map_err(|error| Failure::failed(anyhow::Error::new(error).context("sealing the password")))?;
-    Ok(SealedSecret { field: PASSWORD_FIELD.to_owned(), sealed })
+    Ok(SealedSecret { field: (*field).to_owned(), sealed })
 }
 
-/// The connector, made or led to where the directory answers this time.
-async fn connection(hub: &Hub, lab: &RunningDirectory) -> Result<ConnectionRow, Failure> {
-    let (banner, address, now) = (lab.banner(), lab.ldap_address(), hub.now());
-    let text = |key: &str| banner[key].as_str().unwrap_or_default().to_owned();
-    let settings = json!({ "authentication": {
-        "host": address.ip().to_string(), "port": address.port(), "protocol": "ldap", "bindDn": text("bindDn"),
-    }});
-    let secrets = [sealed(&hub.keyring, &Secret::new(text("password")))?];
+/// The connector, made or led to where its source answers this time.
+async fn connection(hub: &Hub, source: &Source) -> Result<ConnectionRow, Failure> {
+    let (now, id) = (hub.now(), source.connector);
+    let secrets = [sealed(&hub.keyring, source)?];
     let change = ConnectionChange {
-        name: "Demo directory",
-        description: "A simulated Active Directory on this machine.",
-        settings: &settings,
+        name: source.name,
+        description: source.description,
+        settings: &source.settings,
         execution: "hub",
         secrets: &secrets,
         now,
     };
-    let spec = active_directory::CONNECTOR.spec;
-    let made = match hub.store.connection(FIRST_TENANT, CONNECTOR).await? {
-        Some(before) => {
-            hub.store.change_connection(&before, &change, &note("connector.update", CONNECTOR, now)).await?
-        }
+    let made = match hub.store.connection(FIRST_TENANT, id).await? {
+        Some(before) => hub.store.change_connection(&before, &change, &note("connector.update", id, now)).await?,
         None => {
-            let kind = (spec.type_name, spec.source_name);
-            let audit = note("connector.create", CONNECTOR, now);
-            hub.store.add_connection(kind, (FIRST_TENANT, CONNECTOR), &change, &audit).await?
+            let kind = (source.spec.type_name, source.spec.source_name);
+            let audit = note("connector.create", id, now);
+            hub.store.add_connection(kind, (FIRST_TENANT, id), &change, &audit).await?
         }
     };
     made.map_err(|refusal| Failure::failed(anyhow!("configuring the demo's connector: {refusal:?}")))
 }
 
-async fn profile(hub: &Hub, connection: &ConnectionRow) -> Result<ProfileRow, Failure> {
-    if let Some(profile) = hub.store.profile(FIRST_TENANT, PROFILE).await? {
+async fn profile(hub: &Hub, (source, connection): (&Source, &ConnectionRow)) -> Result<ProfileRow, Failure> {
+    let id = source.profile;
+    if let Some(profile) = hub.store.profile(FIRST_TENANT, id).await? {
         return Ok(profile);
     }
     let now = hub.now();
     let schedule = json!({ "type": "recurring", "every": 5, "unit": "minutes" });
-    let next_at = Schedule::from_json(&schedule).ok().and_then(|every| every.next_of(PROFILE, now));
-    let (maps, parameters) = (json!({}), json!({ "assets": "identities_with_posture" }));
+    let next_at = Schedule::from_json(&schedule).ok().and_then(|every| every.next_of(id, now));
+    let maps = json!({});
     let change = ProfileChange {
-        name: "All identities",
+        name: source.profile_name,
         active: true,
         maps: &maps,
-        parameters: &parameters,
+        parameters: &source.parameters,
         schedule: Some(&schedule),
         next_at,
         now,
     };
     let place = (FIRST_TENANT, connection.id);
-    let made = hub.store.add_profile(place, PROFILE, &change, &note("profile.create", PROFILE, now)).await?;
+    let made = hub.store.add_profile(place, id, &change, &note("profile.create", id, now)).await?;
     made.map_err(|refusal| Failure::failed(anyhow!("configuring the demo's profile: {refusal:?}")))
 }
 

@@ -48,8 +48,10 @@ fn directory_options(arguments: &LabDirectoryArguments) -> DirectoryOptions {
 }
 
 fn azure_options(arguments: &LabAzureArguments) -> AzureOptions {
-    let LabAzureArguments { listen, seed, subscriptions, services, apis } = *arguments;
-    AzureOptions { listen, seed, subscriptions, services, apis, ..AzureOptions::default() }
+    let LabAzureArguments { listen, seed, subscriptions, services, apis, workspace, definition, page, limited } =
+        *arguments;
+    let sizes = AzureOptions { subscriptions, services, apis, workspace, ..AzureOptions::default() };
+    AzureOptions { listen, seed, definition, page, limited, ..sizes }
 }
 
 impl From<LabError> for Failure {

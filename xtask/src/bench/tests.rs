@@ -9,10 +9,19 @@ fn options_are_read() {
 }
 
 #[test]
+fn options_of_azure_are_read() {
+    let options = azure::read_options(&["--apis", "3000", "--definition", "10"]).unwrap();
+    assert_eq!(options, azure::Options { apis: 3_000, definition: 10, muster: None });
+    assert_eq!(azure::read_options(&[]).unwrap().apis, 10_000);
+    let error = azure::read_options(&["--runs", "2"]).unwrap_err();
+    assert_eq!(error.to_string(), "`bench azure` does not take `--runs 2`; see `cargo xtask help`");
+}
+
+#[test]
 fn wrong_options_are_named() {
     for (words, expected) in [
-        (&[][..], "`bench` measures `ad` or `hub`, not `nothing`; see `cargo xtask help`"),
-        (&["azure"], "`bench` measures `ad` or `hub`, not `azure`; see `cargo xtask help`"),
+        (&[][..], "`bench` measures `ad`, `hub` or `azure`, not `nothing`; see `cargo xtask help`"),
+        (&["mulesoft"], "`bench` measures `ad`, `hub` or `azure`, not `mulesoft`; see `cargo xtask help`"),
         (&["ad", "--lab"], "`--lab` needs a value; see `cargo xtask help`"),
         (&["ad", "--lab", "x"], "`--lab` is `samba`, `scale`, `simulated` or `all`, not `x`"),
         (&["ad", "--runs", "0"], "`--runs` takes a number above 0, not `0`"),

@@ -179,22 +179,7 @@ fn certificates(
         )?;
         return Ok(Vec::new());
     };
-    let bytes = if given.contains("-----BEGIN ") {
-        given.clone().into_bytes()
-    } else {
-        let directory = settings.base_directory.as_ref().ok_or_else(|| {
-            let remedy = "give the text of the PEM file, from `-----BEGIN CERTIFICATE-----` on";
-            SettingError::new(field, "it is no PEM text, and a path would be one of the hub's machine", remedy)
-        })?;
-        let path = directory.join(given);
-        std::fs::read(&path).map_err(|error| {
-            SettingError::new(
-                field,
-                &format!("reading `{}`: {error}", path.display()),
-                "give the path of a PEM or DER file, or PEM text",
-            )
-        })?
-    };
+    let bytes = settings.file_or_text(field, given)?;
     read_certificates(&bytes).map_err(|error| {
         SettingError::new(
             field,

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster_core::fold::fingerprint;
 use muster_definition::normalise_path;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-/// An API Management service.
+/// An API Management service, or a workspace of one: the id is the workspace's, all else the service's.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Service {
     pub(super) id: String,
@@ -38,9 +39,9 @@ pub(super) struct Api {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) properties: ApiProperties,
-    /// The entry as it came: part of the fingerprint.
+    /// What tells the entry from any other: part of the fingerprint.
     #[serde(skip)]
-    pub(super) listed: Json,
+    pub(super) listed: [u8; 16],
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -76,6 +77,19 @@ impl Service {
     /// The scope's name: the ARM id in lower case.
     pub(super) fn scope(&self) -> String {
         self.id.to_ascii_lowercase()
+    }
+
+    /// A workspace of it, by its own id.
+    pub(super) fn workspace(&self, id: &str) -> Self {
+        Self { id: id.to_owned(), ..self.clone() }
+    }
+
+    pub(super) fn is_workspace(&self) -> bool {
+        segment(&self.id, "workspaces").is_some()
+    }
+
+    pub(super) fn subscription(&self) -> &str {
+        segment(&self.id, "subscriptions").unwrap_or_default()
     }
 
     /// Whether the gateway answers from the internet.
@@ -115,7 +129,7 @@ pub(super) fn segment<'a>(id: &'a str, word: &str) -> Option<&'a str> {
 impl Api {
     /// Reads an entry of the list.
     pub(super) fn of(listed: &Json) -> Result<Self, serde_json::Error> {
-        Ok(Self { listed: listed.clone(), ..Self::deserialize(listed)? })
+        Ok(Self { listed: fingerprint(listed.to_string().as_bytes()), ..Self::deserialize(listed)? })
     }
 
     /// The source key.
@@ -163,6 +177,13 @@ impl Api {
         path
     }
 
+    /// The path with which callers name it: earlier revisions are named behind it.
+    pub(super) fn address(&self, sets: &VersionSets) -> String {
+        let revision = self.properties.api_revision.as_deref().filter(|_| !self.is_current());
+        let revision = revision.map(|revision| format!(";rev={revision}")).unwrap_or_default();
+        format!("{}{revision}", self.path(sets))
+    }
+
     /// Its addresses: on each of the gateway's hosts by each protocol, the secure ones first, then the backend's.
     pub(super) fn urls(&self, service: &Service, sets: &VersionSets) -> Vec<Json> {
         let mut protocols: Vec<&str> = self.properties.protocols.iter().flatten().map(String::as_str).collect();
@@ -174,7 +195,7 @@ impl Api {
         let name = set.and_then(|set| set.version_query_name.as_deref());
         let query = name.zip(self.properties.api_version.as_deref());
         let query = query.map(|(name, version)| format!("?{name}={version}")).unwrap_or_default();
-        let (kind, path) = (if service.is_public() { "public" } else { "private" }, self.path(sets));
+        let (kind, path) = (if service.is_public() { "public" } else { "private" }, self.address(sets));
         let mut urls = Vec::new();
         for host in service.hosts() {
             for protocol in &protocols {

@@ -43,7 +43,7 @@ struct SignInError {
 }
 
 /// Codes of the sign-in service: what they mean, and what to do. The service's `error` decides; the code only advises.
-pub(super) const SIGN_IN: [(i64, &str, &str); 10] = [
+pub(super) const SIGN_IN: [(i64, &str, &str); 12] = [
     (
         7_000_215,
         "the client secret is wrong",
@@ -56,6 +56,12 @@ pub(super) const SIGN_IN: [(i64, &str, &str); 10] = [
         "check client id and tenant id: one of them belongs to another tenant",
     ),
     (90_002, "the tenant is not known", "check the tenant id, and the cloud: a tenant lives in one of them"),
+    (
+        700_027,
+        "the certificate is not the app's, or its key did not sign",
+        "upload the certificate under the app's `Certificates & secrets`, and give that one with its key",
+    ),
+    (700_024, "the assertion is not valid at this time", "set this machine's clock"),
     (900_144, "a field of the request is missing", "check the settings; if they are whole, report this"),
     (7_000_218, "no secret was sent", "give the client secret"),
     (1_002_012, "the scope is not one that an app may ask for", "check `endpoints.management`"),
@@ -106,6 +112,11 @@ pub(super) fn code(answer: &Answer) -> Option<String> {
 /// Whether a subscription does not have the resource provider: then it has nothing of that kind.
 pub(super) fn is_unregistered(error: &ConnectorError) -> bool {
     error.message.starts_with("MissingSubscriptionRegistration")
+}
+
+/// Whether a service's pricing tier does not have that kind of thing: then it has none.
+pub(super) fn is_beyond_the_tier(error: &ConnectorError) -> bool {
+    error.message.starts_with("MethodNotAllowedInPricingTier")
 }
 
 /// Why a call of ARM's failed.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_core::clock::Clock;
 use muster_core::connector::{ConnectorError, ErrorKind, Traffic};
 use muster_core::secret::Secret;
 use reqwest::Url;
@@ -17,6 +18,8 @@ use crate::kit::http::{Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, 
 
 /// Reads of one principal in one subscription, or in the tenant: Azure's token bucket since 2024.
 const READS: Rate = Rate { burst: 250, per_second: 25.0 };
+/// Where Azure says how many are left, in the subscription or in the tenant.
+const LEFT: [&str; 2] = ["x-ms-ratelimit-remaining-subscription-reads", "x-ms-ratelimit-remaining-tenant-reads"];
 /// A token is renewed so long before its end.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// More pages than any tenant has: a list that goes on beyond is no list.
@@ -57,10 +60,11 @@ pub(super) struct List {
 }
 
 /// Azure, as one connector may ask it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Client {
     config: Arc<Config>,
     http: Http,
+    clock: Arc<dyn Clock>,
     token: Arc<Mutex<Option<Token>>>,
 }
 
@@ -71,14 +75,14 @@ struct Token {
 }
 
 impl Client {
-    pub(super) fn new(config: Arc<Config>) -> Result<Self, ConnectorError> {
+    pub(super) fn new(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Self, ConnectorError> {
         let hosts = Hosts::default().with(&config.login).with(&config.management);
         let hosts = match &config.storage {
             Storage::Below(domain) => hosts.with_below(domain),
             Storage::At(base) => hosts.with(base),
         };
         let http = Http::new(hosts, Limits::default(), Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
-        Ok(Self { config, http, token: Arc::default() })
+        Ok(Self { config, http, clock, token: Arc::default() })
     }
 
     /// The same client with an account of its own.
@@ -106,17 +110,15 @@ impl Client {
             TokenVersion::V1 => ("resource", config.audience.clone()),
             TokenVersion::V2 => ("scope", format!("{}.default", config.audience)),
         };
-        let form = vec![
+        let url = join(&config.login, &path)?;
+        let mut form = vec![
             ("grant_type", Secret::new("client_credentials".to_owned())),
             ("client_id", Secret::new(config.client_id.clone())),
-            ("client_secret", config.client_secret.clone()),
             (asked.0, Secret::new(asked.1)),
         ];
-        let call = Call {
-            method: reqwest::Method::POST,
-            body: Some(Body::Form(form)),
-            ..Call::get(operation, join(&config.login, &path)?)
-        };
+        form.extend(config.credential.proof((&config.client_id, url.as_str()), self.clock.now())?);
+        let method = reqwest::Method::POST;
+        let call = Call { method, body: Some(Body::Form(form)), ..Call::get(operation, url) };
         let answer = self.http.send(&call, wanted).await?;
         if !answer.status.is_success() {
             return Err(arm::sign_in_refused(operation, &answer));
@@ -146,6 +148,9 @@ impl Client {
                 ..Call::get(operation, url.clone())
             };
             let answer = self.http.send(&call, wanted).await?;
+            if let Some(left) = LEFT.iter().find_map(|name| answer.header(name)?.trim().parse().ok()) {
+                PLANNER.left(&self.bucket(holder), READS, left);
+            }
             if answer.status.as_u16() != 401 || renewed {
                 return Ok(answer);
             }
@@ -240,7 +245,7 @@ impl Client {
         self.list(&format!("listing APIs of `{service}`"), (url, subscription), wanted).await
     }
 
-    /// What lies below a resource: `operations`, `revisions`, `schemas`, `apiVersionSets`.
+    /// What lies below a resource: `operations`, `revisions`, `schemas`, `apiVersionSets`, `products`, `workspaces`.
     pub(super) async fn below(
         &self,
         (resource, subscription): (&str, &str),
@@ -302,7 +307,8 @@ impl Client {
             let message = format!("`{path}` is no id of a resource");
             return Err(ConnectorError::new(ErrorKind::Protocol, "composing a URL", message));
         }
-        let mut url = join(&self.config.management, path)?;
+        // As Azure's own clients write the name of a revision, `a;rev=2`.
+        let mut url = join(&self.config.management, &path.replace(';', "%3B"))?;
         url.query_pairs_mut().append_pair("api-version", version);
         Ok(url)
     }

@@ -5,6 +5,7 @@ use muster_core::secret::Secret;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::credential::Credential;
 use crate::Settings;
 
 /// A cloud of Azure's: where to sign in, where the resource manager answers, which domain definitions are stored in.
@@ -57,7 +58,7 @@ pub(super) enum TokenVersion {
 pub(super) struct Config {
     pub(super) tenant: String,
     pub(super) client_id: String,
-    pub(super) client_secret: Secret,
+    pub(super) credential: Credential,
     pub(super) login: Url,
     pub(super) management: Url,
     /// Where an export's link may lead: below this domain by HTTPS, or to this very host.
@@ -71,6 +72,18 @@ pub(super) struct Config {
     pub(super) subscriptions: Vec<String>,
     /// A definition is exported afresh after so many days, changed or not.
     pub(super) export_after_days: u16,
+    pub(super) revisions: Revisions,
+}
+
+/// Which revisions of an API are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Revisions {
+    /// What callers reach without naming one.
+    #[default]
+    Current,
+    /// Earlier ones too, each an API of its own.
+    All,
 }
 
 /// Where definitions are stored.
@@ -85,7 +98,9 @@ pub(super) enum Storage {
 struct Authentication {
     tenant_id: String,
     client_id: String,
-    client_secret: Secret,
+    client_secret: Option<Secret>,
+    certificate: Option<String>,
+    private_key: Option<Secret>,
 }
 
 #[derive(Default, Deserialize)]
@@ -105,6 +120,7 @@ struct Endpoints {
 struct Profile {
     subscriptions: Vec<String>,
     export_after_days: Option<u16>,
+    revisions: Revisions,
     // Read by the engine; here so that the key is known.
     #[serde(rename = "transformMaps")]
     _transform_maps: Option<serde_json::Value>,
@@ -118,10 +134,8 @@ impl Config {
         let profile: Profile = settings.section("profile")?;
         let tenant = identifier(&authentication.tenant_id, "authentication.tenantId", TENANT_REMEDY)?;
         let client_id = identifier(&authentication.client_id, "authentication.clientId", CLIENT_REMEDY)?;
-        if authentication.client_secret.is_empty() {
-            let remedy = "create one under the app's `Certificates & secrets` and give its value, not its id";
-            return Err(SettingError::new("authentication.clientSecret", "it is empty", remedy));
-        }
+        let certificate = (authentication.certificate.as_deref(), authentication.private_key);
+        let credential = Credential::read(authentication.client_secret, certificate, settings)?;
         let (login, management, storage) = endpoints.cloud.places();
         let storage = match &endpoints.storage {
             None => Storage::Below(storage.to_owned()),
@@ -135,7 +149,7 @@ impl Config {
         Ok(Self {
             tenant,
             client_id,
-            client_secret: authentication.client_secret,
+            credential,
             login: base(endpoints.login.as_deref().unwrap_or(login), "endpoints.login")?,
             management: base(endpoints.management.as_deref().unwrap_or(management), "endpoints.management")?,
             storage,
@@ -145,6 +159,7 @@ impl Config {
             service_version: endpoints.api_management_api_version.unwrap_or_else(|| "2024-05-01".to_owned()),
             subscriptions: subscriptions?,
             export_after_days: profile.export_after_days.unwrap_or(7),
+            revisions: profile.revisions,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use muster_core::connector::{Batch, BatchSink, ConnectorError, ErrorKind, Verdict};
 
 use super::api::{Api, segment};
+use super::config::Revisions;
 use super::plan::Found;
 use super::read::Job;
 use super::record::push;
@@ -49,13 +50,17 @@ async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<
         ConnectorError::new(ErrorKind::Protocol, operation.clone(), format!("the API cannot be read: {error}"))
     };
     let api = Api::of(&answer.json(&operation)?).map_err(unreadable)?;
-    if !api.is_current() || api.key() != key {
+    let is_read = api.is_current() || tenant.config.revisions == Revisions::All;
+    if !is_read || api.key() != key {
         return Ok(Verdict::OutOfScope);
     }
+    let products = tenant.products(&tenant.client, &service, &wanted).await?;
     let mut job = Job {
         client: &tenant.client,
         service: &service,
         subscription,
+        revisions: tenant.config.revisions,
+        products: products.as_ref(),
         sets: BTreeMap::new(),
         exports: &tenant.exports,
         wanted: &wanted,

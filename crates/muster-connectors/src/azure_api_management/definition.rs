@@ -141,9 +141,12 @@ fn difference(found: &Identity, api: &Api, (operations, sets): (&Operations, &Ve
         let (theirs, ours) = (said(theirs)?, said(ours)?);
         (theirs != ours).then(|| format!("its {what} is `{theirs}`, the API's `{ours}`"))
     };
-    let path = api.path(sets);
-    let elsewhere = !found.server_paths.is_empty()
-        && !found.server_paths.iter().any(|server| server.trim_end_matches('/').eq_ignore_ascii_case(&path));
+    let (path, address) = (api.path(sets), api.address(sets));
+    let is_own = |server: &String| {
+        let server = server.trim_end_matches('/');
+        server.eq_ignore_ascii_case(&path) || server.eq_ignore_ascii_case(&address)
+    };
+    let elsewhere = !found.server_paths.is_empty() && !found.server_paths.iter().any(is_own);
     differ("title", &found.title, &api.properties.display_name)
         .or_else(|| differ("version", &found.api_version, &api.properties.api_version))
         .or_else(|| elsewhere.then(|| format!("none of its servers has the path `{path}`")))

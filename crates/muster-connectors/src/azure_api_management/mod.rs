@@ -12,8 +12,10 @@ mod check;
 mod client;
 mod config;
 mod confirm;
+mod credential;
 mod definition;
 mod plan;
+mod products;
 mod read;
 mod record;
 
@@ -24,15 +26,18 @@ use async_trait::async_trait;
 use muster_core::clock::{Clock, SystemClock};
 use muster_core::connector::{
     Area, BatchSink, Connector, ConnectorError, ConnectorSpec, ErrorKind, FieldSpec, Mode, PermissionSpec, Plan,
-    ReadRequest, ScopeEnd, Sections, SettingError, StepSink, Verdict,
+    ReadRequest, ScopeEnd, Sections, SettingError, StepSink, Traffic, Verdict,
 };
 use muster_core::model::DataModel;
 use tokio::sync::RwLock;
 
+use self::api::Service;
 use self::client::Client;
 use self::config::Config;
 use self::plan::Found;
+use self::products::Products;
 use self::read::{Freshness, Job};
+use crate::kit::http::Wanted;
 use crate::{ConnectorType, Refusal, Settings};
 
 /// The connector type.
@@ -56,7 +61,7 @@ const fn field(
     (kind, choices): (&'static str, &'static [&'static str]),
     help: &'static str,
 ) -> FieldSpec {
-    let required = matches!(section.as_bytes(), b"authentication");
+    let required = matches!(key.as_bytes(), b"tenantId" | b"clientId");
     FieldSpec { key, label, section, choices, kind, required, help }
 }
 
@@ -98,7 +103,19 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             ("authentication", "clientSecret"),
             "Client Secret",
             ("secret", &[]),
-            "The value of a client secret, not its id.",
+            "The value of a client secret, not its id; absent where a certificate is given.",
+        ),
+        field(
+            ("authentication", "certificate"),
+            "Certificate",
+            ("certificate", &[]),
+            "In place of a client secret: the certificate that was uploaded to the app.",
+        ),
+        field(
+            ("authentication", "privateKey"),
+            "Private key",
+            ("secret", &[]),
+            "The certificate's RSA key, as PEM text without passphrase.",
         ),
         field(
             ("endpoints", "cloud"),
@@ -144,6 +161,12 @@ static SPEC: ConnectorSpec = ConnectorSpec {
             ("integer", &[]),
             "A definition is exported afresh after so many days, changed or not; 7, where absent.",
         ),
+        field(
+            ("profile", "revisions"),
+            "Revisions",
+            ("choice", &["current", "all"]),
+            "Whether earlier revisions of an API are read, each as an API of its own; only the current one, where absent.",
+        ),
     ],
 };
 
@@ -163,16 +186,7 @@ fn refusals() -> Vec<Refusal> {
 }
 
 fn open(settings: &Settings) -> Result<Arc<dyn Connector>, SettingError> {
-    let config = Arc::new(Config::read(settings)?);
-    let client = Client::new(Arc::clone(&config))
-        .map_err(|error| SettingError::new("endpoints", &error.message, "check the machine's certificates"))?;
-    Ok(Arc::new(ApiManagement {
-        config,
-        client,
-        clock: Arc::new(SystemClock),
-        found: Mutex::default(),
-        exports: RwLock::default(),
-    }))
+    Ok(Arc::new(ApiManagement::new(Config::read(settings)?, Arc::new(SystemClock))?))
 }
 
 /// A tenant's API Management, opened with one connector's settings.
@@ -182,6 +196,8 @@ pub(crate) struct ApiManagement {
     clock: Arc<dyn Clock>,
     /// What the plan of this run found, by scope.
     found: Mutex<BTreeMap<String, Found>>,
+    /// Products by service, as this run read them.
+    products: tokio::sync::Mutex<BTreeMap<String, Option<Products>>>,
     exports: RwLock<()>,
 }
 
@@ -192,9 +208,72 @@ impl std::fmt::Debug for ApiManagement {
 }
 
 impl ApiManagement {
+    fn new(config: Config, clock: Arc<dyn Clock>) -> Result<Self, SettingError> {
+        let config = Arc::new(config);
+        let client = Client::new(Arc::clone(&config), Arc::clone(&clock))
+            .map_err(|error| SettingError::new("endpoints", &error.message, "check the machine's certificates"))?;
+        let (found, products, exports) = (Mutex::default(), tokio::sync::Mutex::default(), RwLock::default());
+        Ok(Self { config, client, clock, found, products, exports })
+    }
+
+    /// A service's products, read once in a run.
+    async fn products(
+        &self,
+        client: &Client,
+        service: &Service,
+        wanted: Wanted<'_>,
+    ) -> Result<Option<Products>, ConnectorError> {
+        let mut kept = self.products.lock().await;
+        if let Some(products) = kept.get(&service.id) {
+            return Ok(products.clone());
+        }
+        let products = Products::of(client, service, wanted).await?;
+        kept.insert(service.id.clone(), products.clone());
+        Ok(products)
+    }
+
+    /// Reads a service, or a workspace of one.
+    async fn service(
+        &self,
+        service: &Service,
+        request: &ReadRequest<'_>,
+        sink: &dyn BatchSink,
+    ) -> Result<ScopeEnd, ConnectorError> {
+        let wanted = || !sink.is_closed();
+        let day = 86_400_000_000;
+        let freshness = Freshness {
+            today: self.clock.now().0.div_euclid(day),
+            after_days: i64::from(self.config.export_after_days),
+        };
+        let client = self.client.metered();
+        // A sweep asks for keys alone.
+        let products = match request.mode {
+            Mode::Sweep => None,
+            _ => self.products(&client, service, &wanted).await?,
+        };
+        let mut job = Job {
+            client: &client,
+            service,
+            subscription: service.subscription(),
+            revisions: self.config.revisions,
+            products: products.as_ref(),
+            sets: BTreeMap::new(),
+            exports: &self.exports,
+            wanted: &wanted,
+        };
+        job.run(request, freshness, sink).await
+    }
+
     fn found(&self, scope: &str) -> Option<Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
     }
+}
+
+/// The end of a scope of which nothing was read.
+fn unread(mode: Mode, reason: String, remedy: Option<String>) -> ScopeEnd {
+    let notes = remedy.into_iter().map(|remedy| format!("remedy: {remedy}")).collect();
+    let mode = if mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
+    ScopeEnd { mode, open: Some(reason), counted: None, cursor: None, notes, traffic: Traffic::default() }
 }
 
 #[async_trait]
@@ -207,7 +286,12 @@ impl Connector for ApiManagement {
         true
     }
 
+    fn marks_records(&self) -> bool {
+        true
+    }
+
     async fn plan(&self) -> Result<Plan, ConnectorError> {
+        self.products.lock().await.clear();
         let (plan, found) = plan::plan(&self.client, &self.config).await?;
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(plan)
@@ -216,34 +300,20 @@ impl Connector for ApiManagement {
     async fn read(&self, request: ReadRequest<'_>, sink: &dyn BatchSink) -> Result<ScopeEnd, ConnectorError> {
         let service = match self.found(&request.scope.name) {
             Some(Found::Service(service)) => service,
-            Some(Found::Gap { reason, remedy }) => {
-                let notes = remedy.into_iter().map(|remedy| format!("remedy: {remedy}")).collect();
-                let traffic = muster_core::connector::Traffic::default();
-                let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
-                return Ok(ScopeEnd { mode, open: Some(reason), counted: None, cursor: None, notes, traffic });
-            }
+            Some(Found::Gap { reason, remedy }) => return Ok(unread(request.mode, reason, remedy)),
             None => {
                 let operation = format!("reading `{}`", request.scope.name);
                 let message = "the service is no longer listed, since this run was planned";
                 return Err(ConnectorError::new(ErrorKind::Protocol, operation, message));
             }
         };
-        let wanted = || !sink.is_closed();
-        let day = 86_400_000_000;
-        let freshness = Freshness {
-            today: self.clock.now().0.div_euclid(day),
-            after_days: i64::from(self.config.export_after_days),
-        };
-        let client = self.client.metered();
-        let mut job = Job {
-            client: &client,
-            service: &service,
-            subscription: api::segment(&service.id, "subscriptions").unwrap_or_default(),
-            sets: BTreeMap::new(),
-            exports: &self.exports,
-            wanted: &wanted,
-        };
-        job.run(&request, freshness, sink).await
+        match self.service(&service, &request, sink).await {
+            // Asking again soon is what the server does not want; other scopes go on.
+            Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                Ok(unread(request.mode, error.to_string(), error.remedy))
+            }
+            end => end,
+        }
     }
 
     async fn confirm(

@@ -102,9 +102,42 @@ async fn services(
     for item in &list.items {
         match Service::deserialize(item) {
             Ok(service) => {
+                workspaces(client, &service, found).await?;
                 found.insert(service.scope(), Found::Service(Box::new(service)));
             }
             Err(error) => gap = Some(format!("a service of subscription `{subscription}` cannot be read: {error}")),
+        }
+    }
+    if let Some(reason) = gap {
+        found.insert(name, Found::Gap { reason, remedy: None });
+    }
+    Ok(())
+}
+
+/// The workspaces of a service: each has a list of APIs of its own, and so is a scope.
+async fn workspaces(
+    client: &Client,
+    service: &Service,
+    found: &mut BTreeMap<String, Found>,
+) -> Result<(), ConnectorError> {
+    let name = format!("{}/workspaces", service.scope());
+    let list = match client.below((&service.id, service.subscription()), "workspaces", &|| true).await {
+        Ok(list) => list,
+        Err(error) if arm::is_beyond_the_tier(&error) => return Ok(()),
+        Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
+        Err(error) => {
+            found.insert(name, Found::Gap { reason: error.to_string(), remedy: error.remedy });
+            return Ok(());
+        }
+    };
+    let mut gap = list.open;
+    for item in &list.items {
+        match item["id"].as_str().filter(|id| segment(id, "workspaces").is_some()) {
+            Some(id) => {
+                let workspace = service.workspace(id);
+                found.insert(workspace.scope(), Found::Service(Box::new(workspace)));
+            }
+            None => gap = Some(format!("a workspace of `{}` cannot be read", service.id)),
         }
     }
     if let Some(reason) = gap {
@@ -121,9 +154,9 @@ async fn figures(client: &Client, found: &BTreeMap<String, Found>) -> Option<Str
     let (mut services, mut apis) = (0_u64, BTreeMap::<String, u64>::new());
     for one in found.values() {
         let Found::Service(service) = one else { continue };
-        let subscription = segment(&service.id, "subscriptions").unwrap_or_default();
+        let subscription = service.subscription();
         if let Some(count) = client.count_apis((&service.id, subscription), &|| true).await {
-            services += 1;
+            services += u64::from(!service.is_workspace());
             *apis.entry(subscription.to_ascii_lowercase()).or_default() += count;
         }
     }

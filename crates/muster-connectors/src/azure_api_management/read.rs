@@ -5,7 +5,7 @@
 //!                                                      └ as before → key    └ another → definition → record
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -21,8 +21,10 @@ use tokio::sync::RwLock;
 
 use super::MODEL;
 use super::api::{Api, Operations, Service, VersionSet, VersionSets};
-use super::client::{Client, List};
+use super::client::Client;
+use super::config::Revisions;
 use super::definition::{Found, Source, State, source};
+use super::products::{Products, access};
 use super::record::{Parts, push};
 use crate::kit::http::Wanted;
 
@@ -59,6 +61,9 @@ pub(super) struct Job<'a> {
     pub(super) client: &'a Client,
     pub(super) service: &'a Service,
     pub(super) subscription: &'a str,
+    pub(super) revisions: Revisions,
+    /// The service's products; none where they are not known.
+    pub(super) products: Option<&'a Products>,
     pub(super) sets: VersionSets,
     /// Exports hold it together, an export that must be alone holds it by itself.
     pub(super) exports: &'a RwLock<()>,
@@ -81,10 +86,14 @@ impl Job<'_> {
         freshness: Freshness,
         sink: &dyn BatchSink,
     ) -> Result<ScopeEnd, ConnectorError> {
-        let known = if request.mode == Mode::Delta { Known::of(request.cursor) } else { Known::default() };
+        let (before, nothing) = (Known::of(request.cursor), Known::default());
+        let known = if request.mode == Mode::Delta { &before } else { &nothing };
         let mut out = Out::new(request, sink);
         let list = self.client.apis((&self.service.id, self.subscription), self.wanted).await?;
-        let (apis, left_out) = self.sorted_out(&list, &mut out);
+        let counts = list.counted;
+        let mut open = list.open;
+        let (apis, left_out) = self.sorted_out(list.items, &mut out);
+        let listed = apis.iter().map(Api::key).collect::<BTreeSet<String>>().len();
         let mut marks = Known::default();
         if request.mode == Mode::Sweep {
             for api in apis {
@@ -94,30 +103,47 @@ impl Job<'_> {
             self.learn_version_sets(&apis).await?;
             let mut families: BTreeMap<String, Vec<Api>> = BTreeMap::new();
             apis.into_iter().for_each(|api| families.entry(api.family()).or_default().push(api));
-            let (this, known) = (&*self, &known);
+            let this = &*self;
             let read = families.into_values().map(|family| this.family(family, known, freshness));
             let mut outcomes = stream::iter(read).buffer_unordered(FAMILIES_AT_ONCE);
             while let Some(family) = outcomes.next().await {
-                for outcome in family? {
-                    out.take(outcome, &mut marks).await?;
+                match family {
+                    Ok(family) => {
+                        for outcome in family {
+                            out.take(outcome, &mut marks).await?;
+                        }
+                    }
+                    // The rest would be refused as well: what was read is kept, other scopes go on.
+                    Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                        open = Some(error.to_string());
+                        break;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         }
         out.flush().await?;
-        let open = list.open.clone().or_else(|| out.problem());
+        let open = open.or_else(|| out.problem());
+        let counted = counted(counts, left_out);
+        let listed = u64::try_from(listed).unwrap_or(u64::MAX);
+        if open.is_some() || counted.is_some_and(|count| listed < count.low || count.high < listed) {
+            // What was not read is as it was, and so are its marks.
+            before.0.into_iter().for_each(|(key, mark)| {
+                marks.0.entry(key).or_insert(mark);
+            });
+        }
         let cursor = (request.mode != Mode::Sweep).then(|| serde_json::to_string(&marks).ok().map(Cursor)).flatten();
         // The lists are read whole in any mode: absence is proven.
         let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
-        let counted = counted(&list, left_out);
         Ok(ScopeEnd { mode, open, counted, cursor, notes: out.notes, traffic: self.client.traffic() })
     }
 
-    /// The current APIs of the list, and how many entries are others: earlier revisions, and what cannot be read.
-    fn sorted_out(&self, list: &List, out: &mut Out<'_>) -> (Vec<Api>, u64) {
+    /// The APIs of the list that are read, and how many entries are others: earlier revisions, where they are not asked for.
+    fn sorted_out(&self, items: Vec<Json>, out: &mut Out<'_>) -> (Vec<Api>, u64) {
         let (mut apis, mut left_out) = (Vec::new(), 0);
-        for item in &list.items {
-            match Api::of(item) {
-                Ok(api) if api.is_current() => apis.push(api),
+        for item in items {
+            match Api::of(&item) {
+                Ok(api) if api.is_current() || self.revisions == Revisions::All => apis.push(api),
                 Ok(_) => left_out += 1,
                 Err(error) => {
                     let key = item["id"].as_str().map(str::to_ascii_lowercase);
@@ -155,7 +181,7 @@ impl Job<'_> {
             outcomes.push(match self.api(&api, mark, freshness).await {
                 Ok(outcome) => outcome,
                 // Not about this API alone.
-                Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Auth) => return Err(error),
+                Err(error) if is_about_all(&error.kind) => return Err(error),
                 Err(error) => Outcome::Unread(api.key(), error),
             });
         }
@@ -169,7 +195,7 @@ impl Job<'_> {
         freshness: Freshness,
     ) -> Result<Outcome, ConnectorError> {
         let lists = self.lists(api).await?;
-        let print = lists.fingerprint(api)?;
+        let print = self.fingerprint(api, &lists)?;
         if let Some((known, day)) = mark
             && *known == print
             && freshness.today - day < freshness.after_days
@@ -184,6 +210,11 @@ impl Job<'_> {
     async fn lists(&self, api: &Api) -> Result<Lists, ConnectorError> {
         let mut found = Vec::new();
         for what in ["operations", "revisions", "schemas"] {
+            // The current revision has told them all.
+            if what == "revisions" && !api.is_current() {
+                found.push(Vec::new());
+                continue;
+            }
             let list = self.client.below((&api.id, self.subscription), what, self.wanted).await?;
             if let Some(reason) = list.open {
                 return Err(ConnectorError::new(
@@ -253,7 +284,23 @@ impl Job<'_> {
     fn parts(&self, api: &Api, lists: &Lists, (found, print): (Found, String)) -> Parts {
         let urls = api.urls(self.service, &self.sets);
         let endpoints = found.endpoints.clone().unwrap_or_else(|| lists.operations.endpoints.clone());
-        Parts { api: api.clone(), urls, endpoints, found, fingerprint: print }
+        let products = self.products.map(|products| products.titles(api));
+        let access = access(self.products, api);
+        Parts { api: api.clone(), urls, endpoints, found, fingerprint: print, products, access }
+    }
+
+    /// What tells this state of an API from any other.
+    fn fingerprint(&self, api: &Api, lists: &Lists) -> Result<String, ConnectorError> {
+        let products = self.products.map(|products| products.titles(api));
+        let place = (access(self.products, api), products);
+        let parts = (api.listed, &lists.listed, &lists.revisions, &lists.schemas, place);
+        let text = serde_json::to_vec(&parts)
+            .map_err(|error| ConnectorError::new(ErrorKind::Protocol, "comparing an API", error.to_string()))?;
+        let mut written = String::new();
+        for byte in fingerprint(&text) {
+            let _ = write!(written, "{byte:02x}");
+        }
+        Ok(written)
     }
 
     /// One API as it is now, whatever of it can be had: for keys that are asked for again.
@@ -271,9 +318,14 @@ impl Job<'_> {
             Err(error) => Found::nothing(State::Failed(error.to_string())),
             Ok(found) => found,
         };
-        let print = lists.fingerprint(api)?;
+        let print = self.fingerprint(api, &lists)?;
         Ok(self.parts(api, &lists, (found, print)))
     }
+}
+
+/// Whether the next API would fail in the same way.
+fn is_about_all(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Cancelled | ErrorKind::Auth | ErrorKind::RateLimited { .. })
 }
 
 /// What the gateway lists of one API.
@@ -285,23 +337,9 @@ struct Lists {
     schemas: Vec<Json>,
 }
 
-impl Lists {
-    /// What tells this state of an API from any other.
-    fn fingerprint(&self, api: &Api) -> Result<String, ConnectorError> {
-        let parts = (&api.listed, &self.listed, &self.revisions, &self.schemas);
-        let text = serde_json::to_vec(&parts)
-            .map_err(|error| ConnectorError::new(ErrorKind::Protocol, "comparing an API", error.to_string()))?;
-        let mut written = String::new();
-        for byte in fingerprint(&text) {
-            let _ = write!(written, "{byte:02x}");
-        }
-        Ok(written)
-    }
-}
-
 /// What the source counts, without the entries that are no record here. Both counts are over all pages.
-fn counted(list: &List, left_out: u64) -> Option<CountRange> {
-    let (first, last) = list.counted?;
+fn counted(told: Option<(u64, u64)>, left_out: u64) -> Option<CountRange> {
+    let (first, last) = told?;
     let without = |count: u64| count.saturating_sub(left_out);
     Some(CountRange { low: without(first.min(last)), high: without(first.max(last)) })
 }

@@ -15,11 +15,14 @@ pub(super) struct Parts {
     pub(super) endpoints: Vec<Json>,
     pub(super) found: Found,
     pub(super) fingerprint: String,
+    /// The products' names; none where they are not known.
+    pub(super) products: Option<Vec<String>>,
+    pub(super) access: Option<&'static str>,
 }
 
 /// Adds an API's record and its document to a batch; gives the document's size.
 pub(super) fn push(batch: &mut Batch, model: &StreamModel, parts: Parts) -> usize {
-    let Parts { api, urls, endpoints, found, fingerprint } = parts;
+    let Parts { api, urls, endpoints, found, fingerprint, products, access } = parts;
     let obstacles = found.obstacles(&urls);
     let told = &api.properties;
     let flag = |value: bool| Some(if value { "TRUE" } else { "FALSE" }.to_owned());
@@ -51,6 +54,9 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, parts: Parts) -> usiz
         ("scanReady", flag(obstacles.is_empty())),
         ("scanReadyReasons", Some(Json::from(obstacles).to_string())),
         ("fingerprint", Some(fingerprint)),
+        ("access", access.map(str::to_owned)),
+        ("products", products.map(|titles| Json::from(titles).to_string())),
+        ("workspace", part("workspaces")),
     ];
     for (name, value) in values {
         let attribute = model.attribute(name).map(|attribute| attribute.id);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
+use muster_core::clock::SystemClock;
 use muster_core::connector::{ConnectorError, ErrorKind};
 use serde_json::json;
 
@@ -11,6 +12,8 @@ use super::client::Client;
 use super::config::Config;
 use crate::Settings;
 use crate::testkit::serve;
+
+mod freshness;
 
 const SECRET: &str = "Canary~Secret.Value";
 
@@ -55,7 +58,7 @@ impl Azure {
     }
 
     fn client(&self) -> Client {
-        Client::new(Arc::new(self.config("v1"))).unwrap()
+        Client::new(Arc::new(self.config("v1")), Arc::new(SystemClock)).unwrap()
     }
 
     /// First lines of what was asked.
@@ -234,6 +237,7 @@ fn settings_that_cannot_work_are_told_by_field() {
         ("endpoints", "login", json!("not a url")),
         ("endpoints", "cloud", json!("moon")),
         ("profile", "subscriptions", json!(["/subscriptions/x"])),
+        ("profile", "revisions", json!("latest")),
     ] {
         let error = with(section, key, value.clone()).unwrap_err();
         assert_eq!(error.field, format!("{section}.{key}"), "{value}");

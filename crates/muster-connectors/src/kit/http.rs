@@ -33,6 +33,8 @@ pub use planner::{Bucket, Planner, Rate};
 pub static PLANNER: LazyLock<Arc<Planner>> = LazyLock::new(Arc::default);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A bucket is not kept shut for longer, whatever a server says.
+const SHUT_AT_MOST: Duration = Duration::from_secs(3_600);
 /// How often a wait looks whether the run is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 const CANCELLED: &str = "the run was cancelled";
@@ -245,6 +247,10 @@ impl Http {
     /// Waits for the call's turn.
     async fn turn(&self, call: &Call, wanted: Wanted<'_>) -> Result<(), ConnectorError> {
         let Some((bucket, rate)) = &call.bucket else { return self.wait(call, Duration::ZERO, wanted).await };
+        // Another call was told so: this one would hear the same.
+        if let Some(wait) = self.planner.shut_for(bucket).filter(|wait| *wait > self.limits.wait) {
+            return Err(too_long(call, wait));
+        }
         self.wait(call, self.planner.take(bucket, *rate), wanted).await
     }
 
@@ -324,15 +330,19 @@ impl Http {
         let asked = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let wait = asked.map_or_else(|| backoff(attempt), Duration::from_secs);
         if let (429, Some((bucket, rate))) = (answer.status.as_u16(), &call.bucket) {
-            self.planner.shut(bucket, *rate, wait.min(self.limits.wait));
+            self.planner.shut(bucket, *rate, wait.min(SHUT_AT_MOST));
         }
         if wait > self.limits.wait {
-            let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            let message = format!("the server asks to wait {} s, longer than a run does", wait.as_secs());
-            return Err(call.fails(ErrorKind::RateLimited { retry_after_ms }, message));
+            return Err(too_long(call, wait));
         }
         Ok(Some(wait))
     }
+}
+
+fn too_long(call: &Call, wait: Duration) -> ConnectorError {
+    let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let message = format!("the server asks to wait {} s, longer than a run does", wait.as_secs());
+    call.fails(ErrorKind::RateLimited { retry_after_ms }, message)
 }
 
 /// Ends when the run is no longer wanted.

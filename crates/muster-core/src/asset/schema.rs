@@ -243,6 +243,8 @@ pub static FIELDS: &[Field] = &[
     field!(Api, ["apiAssetClass", "specFormat"], KEYWORD, "api.specFormat", "spec_format", Scanned),
     field!(Api, ["apiAssetClass", "definitionState"], KEYWORD, "api.definitionState", "definition_state", Indexed),
     field!(Api, ["apiAssetClass", "scanReady"], BOOLEAN, "api.scanReady", "scan_ready", Indexed),
+    field!(Api, ["apiAssetClass", "access"], KEYWORD, "api.access", "access", Indexed),
+    field!(Api, ["apiAssetClass", "workspace"], KEYWORD, "api.workspace", "workspace", Indexed),
     field!(Container, ["containerAssetClass", "name"], PROSE, "container.name", "name", Scanned),
 ];
 
@@ -315,6 +317,13 @@ pub static LISTS: &[List] = &[
         token: "api.scanReadyReasons",
         name: "scan_ready_reasons",
         elements: &[element!(Api, [], KEYWORD, "api.scanReadyReasons", "reason")],
+    },
+    List {
+        class: Class::Api,
+        path: &["apiAssetClass", "products"],
+        token: "api.products",
+        name: "products",
+        elements: &[element!(Api, [], PROSE, "api.products", "product")],
     },
 ];
 

@@ -84,6 +84,23 @@ async fn a_cut_listing_is_partial_and_its_cursor_stays() {
     .await;
 }
 
+/// Of a source whose cursor says of each record what is known of it, one of a partial reading is good for what was read.
+#[tokio::test]
+async fn a_cut_listing_moves_a_cursor_that_marks_records() {
+    both(world, |bench| async move {
+        bench.full().await;
+        let before = bench.cursor("people", "north").await;
+        bench.source.world().marks = true;
+        bench.source.world().person("n9999", "north");
+        bench.source.world().fault("people", "north", &[Fault::Cut(2)]);
+        let report = bench.full().await;
+        assert_eq!(report.result, RunResult::Partial);
+        assert_ne!(bench.cursor("people", "north").await, before);
+        assert_eq!(bench.present("people").await, 47, "nothing is gone");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_wrong_count_is_partial() {
     both(world, |bench| async move {

@@ -192,6 +192,10 @@ impl Connector for Source {
         self.world().confirms
     }
 
+    fn marks_records(&self) -> bool {
+        self.world().marks
+    }
+
     async fn plan(&self) -> Result<Plan, ConnectorError> {
         let world = self.world();
         if world.away {

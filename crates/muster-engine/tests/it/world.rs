@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) counts: bool,
     pub(crate) shows_tombstones: bool,
     pub(crate) confirms: bool,
+    /// Whether its cursors speak of each record by itself.
+    pub(crate) marks: bool,
     /// Asking for keys again fails, each time.
     pub(crate) confirming_fails: Option<ErrorKind>,
     /// What is answered for these keys, whatever is true.
@@ -85,6 +87,7 @@ impl World {
             counts: true,
             shows_tombstones: true,
             confirms: true,
+            marks: false,
             confirming_fails: None,
             verdicts: BTreeMap::new(),
             faults: BTreeMap::new(),

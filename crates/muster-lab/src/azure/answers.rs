@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Api, Service, World};
+use super::world::{Api, PRODUCTS, Product, Service, World};
 
 pub(super) fn subscription(id: &str) -> Value {
     json!({
@@ -28,20 +28,42 @@ pub(super) fn service(service: &Service) -> Value {
 
 /// Entries of a service's list of APIs: each API, and each of its earlier revisions.
 pub(super) fn apis(service: &Service) -> Vec<Value> {
-    let mut all = Vec::new();
-    for one in service.apis.values() {
-        all.push(api(service, one));
-        for revision in 1..one.revision {
-            let mut earlier = api(service, one);
-            let name = format!("{};rev={revision}", one.name);
-            earlier["id"] = format!("{}/apis/{name}", service.id()).into();
-            earlier["name"] = name.into();
-            earlier["properties"]["apiRevision"] = revision.to_string().into();
-            earlier["properties"]["isCurrent"] = false.into();
-            all.push(earlier);
-        }
-    }
-    all
+    let all = service.apis.values().flat_map(|api| std::iter::once(api.clone()).chain(api.earlier_revisions()));
+    all.map(|one| api(service, &one)).collect()
+}
+
+pub(super) fn workspace(place: &Service) -> Value {
+    let name = place.workspace.as_deref().unwrap_or_default();
+    json!({
+        "id": place.id(), "type": "Microsoft.ApiManagement/service/workspaces", "name": name,
+        "properties": { "displayName": format!("Workspace {name}"), "description": "One team's APIs." },
+    })
+}
+
+pub(super) fn products(service: &Service) -> Vec<Value> {
+    let one = |product: &Product| {
+        json!({
+            "id": format!("{}/products/{}", service.id(), product.name), "name": product.name,
+            "type": "Microsoft.ApiManagement/service/products",
+            "properties": {
+                "displayName": product.title(), "description": "", "subscriptionRequired": product.subscription_required,
+                "state": if product.published { "published" } else { "notPublished" },
+            },
+        })
+    };
+    PRODUCTS.iter().map(one).collect()
+}
+
+/// The APIs of a product: other ids than the APIs' own, and the same names.
+pub(super) fn product_apis(service: &Service, product: &str) -> Option<Vec<Value>> {
+    let product = PRODUCTS.iter().find(|one| one.name == product)?;
+    let one = |found: &Api| {
+        let mut entry = api(service, found);
+        entry["id"] = format!("{}/products/{}/apis/{}", service.id(), product.name, found.name).into();
+        entry["type"] = "Microsoft.ApiManagement/service/products/apis".into();
+        entry
+    };
+    Some(service.apis.values().filter(|api| product.holds(api)).map(one).collect())
 }
 
 pub(super) fn api(service: &Service, api: &Api) -> Value {
@@ -49,7 +71,7 @@ pub(super) fn api(service: &Service, api: &Api) -> Value {
     let mut properties = json!({
         "displayName": api.title, "apiRevision": api.revision.to_string(), "subscriptionRequired": true,
         "serviceUrl": format!("{protocol}://backend.contoso.example/{}", api.name), "path": api.path,
-        "protocols": [protocol], "isCurrent": true,
+        "protocols": [protocol], "isCurrent": api.current,
     });
     // The list does not say what most APIs are.
     if api.kind != "http" {
@@ -95,7 +117,7 @@ pub(super) fn operations(service: &Service, api: &Api) -> Vec<Value> {
 pub(super) fn revisions(service: &Service, api: &Api) -> Vec<Value> {
     let one = |revision: u64| {
         json!({
-            "apiId": format!("{}/apis/{};rev={revision}", service.id(), api.name), "apiRevision": revision.to_string(),
+            "apiId": format!("{}/apis/{};rev={revision}", service.id(), api.name.split(';').next().unwrap_or_default()), "apiRevision": revision.to_string(),
             "createdDateTime": "2024-02-01T22:21:20.467Z", "updatedDateTime": "2024-02-01T22:21:20.467Z",
             "isOnline": true, "isCurrent": revision == api.revision,
         })
@@ -118,8 +140,8 @@ pub(super) fn schema(service: &Service, api: &Api, whole: bool) -> Value {
     })
 }
 
-/// The document that an export holds.
-pub(super) fn document(service: &Service, api: &Api) -> Vec<u8> {
+/// The document that an export holds, with so many bytes of description.
+pub(super) fn document(service: &Service, api: &Api, size: usize) -> Vec<u8> {
     if api.kind == "soap" {
         return format!(
             "<?xml version=\"1.0\"?><wsdl:definitions xmlns:wsdl=\"http://schemas.xmlsoap.org/wsdl/\" name=\"{}\"/>",
@@ -136,7 +158,7 @@ pub(super) fn document(service: &Service, api: &Api) -> Vec<u8> {
     }
     let document = json!({
         "openapi": "3.0.1",
-        "info": { "title": api.title, "description": "", "version": api.version.as_deref().unwrap_or("1.0") },
+        "info": { "title": api.title, "description": "x".repeat(size), "version": api.version.as_deref().unwrap_or("1.0") },
         "servers": [{ "url": format!("https://{}{}", service.host(), api.public_path()) }],
         "paths": paths,
         "components": { "securitySchemes": {

@@ -16,6 +16,20 @@ pub struct AzureFaults {
     pub foreign_page: bool,
     /// The last page's link is `""`.
     pub empty_link: bool,
+    /// The link to the next page is called `@nextLink`.
+    pub odd_link: bool,
+    /// Pages come in another order.
+    pub reorder_pages: bool,
+    /// Lists of APIs are answered with a proxy's page and status 403.
+    pub html_list: bool,
+    /// Definitions come in drips.
+    pub slow_drip: bool,
+    /// Two exports of one version set, or of one API's revisions, at the same time both give the first one's document.
+    pub mix_families: bool,
+    /// All calls about this service are answered 429, `Retry-After: 372`.
+    pub storm: Option<String>,
+    /// Each answer says that so many reads are left.
+    pub reads_left: Option<u64>,
     /// Each so many calls of Resource Manager's is answered 429, `Retry-After: 1`.
     pub throttle_every: u64,
     /// This service answers 403, and is still listed.

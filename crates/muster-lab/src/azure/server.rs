@@ -3,19 +3,28 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{Method, Request, Response, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::answers;
 use super::faults::AzureFaults;
-use super::world::{Api, AzureChange, CLIENT, SECRET, Service, TENANT, World};
+use super::limits::Limits;
+use super::sign_in::{TOKEN, token};
+use super::world::{Api, AzureChange, Service, World};
 
-const TOKEN: &str = "eyJ0eXAiOiJKV1QifQ.lab.";
+/// How long an export takes where exports get in each other's way.
+const EXPORT_TAKES: Duration = Duration::from_millis(20);
+/// How often a drip comes, and how much is in it.
+const DRIP_EVERY: Duration = Duration::from_millis(20);
+const DRIP: usize = 100;
 const ELSEWHERE: &str = "https://storage.attacker.example";
 
 /// What the handlers share.
@@ -23,6 +32,8 @@ const ELSEWHERE: &str = "https://storage.attacker.example";
 pub(super) struct Shared {
     pub(super) address: SocketAddr,
     pub(super) page: usize,
+    pub(super) definition: usize,
+    pub(super) limits: Option<Mutex<Limits>>,
     pub(super) world: Mutex<World>,
     pub(super) state: Mutex<Live>,
 }
@@ -38,10 +49,12 @@ pub(super) struct Live {
     /// Exports by their signatures.
     links: BTreeMap<u64, Vec<u8>>,
     signatures: u64,
+    /// Which API of each family is being exported.
+    exporting: BTreeMap<String, String>,
 }
 
 /// A status and a body.
-type Answer = (StatusCode, Value);
+pub(super) type Answer = (StatusCode, Value);
 
 impl Shared {
     pub(super) fn url(&self) -> String {
@@ -103,7 +116,8 @@ async fn any(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Respo
     let path = decoded(parts.uri.path());
     if parts.method == Method::POST && path.contains("/oauth2/") {
         let body = to_bytes(body, 64 << 10).await.unwrap_or_default();
-        return sent(token(&shared, &path, &String::from_utf8_lossy(&body)));
+        shared.count("token");
+        return sent(token(&shared.url(), &path, &String::from_utf8_lossy(&body)));
     }
     let bearer = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
     if path.starts_with("/api-export/") {
@@ -117,39 +131,66 @@ async fn any(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Respo
         let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return sent((StatusCode::BAD_REQUEST, answers::error("MissingApiVersionParameter", message)));
     }
-    let throttled = {
-        let mut live = shared.live();
-        live.managed += 1;
-        live.faults.throttle_every > 0 && live.managed.is_multiple_of(live.faults.throttle_every)
+    let left = match read_allowed(&shared, &path) {
+        Ok(left) => left,
+        Err(wait) => {
+            shared.count("throttled");
+            let message = "Number of 'read' requests exceeded. Please try again.";
+            let body = answers::error("SubscriptionRequestsThrottled", message);
+            let mut response = sent((StatusCode::TOO_MANY_REQUESTS, body));
+            response.headers_mut().insert("retry-after", HeaderValue::from_static(wait));
+            return response;
+        }
     };
-    if throttled {
-        let body =
-            answers::error("SubscriptionRequestsThrottled", "Number of 'read' requests exceeded. Please try again.");
-        let mut response = sent((StatusCode::TOO_MANY_REQUESTS, body));
-        response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("1"));
-        return response;
+    let export = asked(&parts.uri, "export").is_some();
+    let mut response = match family(&shared, &path).filter(|_| export && shared.live().faults.mix_families) {
+        Some((family, name)) => exported_in_turn(&shared, (&family, &name), (&path, &parts.uri)).await,
+        None => managed(&shared, &path, &parts.uri),
+    };
+    if let Some(left) = left {
+        response.headers_mut().insert("x-ms-ratelimit-remaining-subscription-reads", HeaderValue::from(left));
     }
-    managed(&shared, &path, &parts.uri)
+    response
 }
 
-fn token(shared: &Shared, path: &str, form: &str) -> Answer {
-    shared.count("token");
-    let refused = |status, error: &str, code: i64, text: &str| {
-        let told = format!("AADSTS{code}: {text}\r\nTrace ID: 0\r\nTimestamp: 2026-01-01 00:00:00Z");
-        (status, json!({ "error": error, "error_description": told, "error_codes": [code] }))
-    };
-    if !path.to_lowercase().starts_with(&format!("/{TENANT}/")) {
-        return refused(StatusCode::BAD_REQUEST, "invalid_request", 90_002, "Tenant not found.");
+/// Whether a read may be answered: how many are left, where that is told; else how long to wait.
+fn read_allowed(shared: &Shared, path: &str) -> Result<Option<u64>, &'static str> {
+    let mut live = shared.live();
+    live.managed += 1;
+    if live.faults.throttle_every > 0 && live.managed.is_multiple_of(live.faults.throttle_every) {
+        return Err("1");
     }
-    if !form.contains(&format!("client_id={CLIENT}")) {
-        return refused(StatusCode::BAD_REQUEST, "unauthorized_client", 700_016, "Application not found.");
+    if live.faults.storm.as_ref().is_some_and(|name| path.contains(&format!("/{name}/"))) {
+        return Err("372");
     }
-    if !form.split('&').any(|field| field == format!("client_secret={}", SECRET.replace('~', "%7E"))) {
-        return refused(StatusCode::UNAUTHORIZED, "invalid_client", 7_000_215, "Invalid client secret provided.");
+    let told = live.faults.reads_left;
+    drop(live);
+    let Some(limits) = &shared.limits else { return Ok(told) };
+    let holder = path.split('/').nth(2).unwrap_or("tenant").to_lowercase();
+    let left = limits.lock().unwrap_or_else(PoisonError::into_inner).take(&holder, Instant::now());
+    left.map(Some).ok_or("1")
+}
+
+/// What an API must not be exported together with, and its name.
+fn family(shared: &Shared, path: &str) -> Option<(String, String)> {
+    let (place, name) = path.rsplit_once("/apis/")?;
+    let world = shared.world();
+    let api = world.service(place)?.api(name)?;
+    Some((format!("{place}/{}", api.family()), api.name))
+}
+
+/// An export that takes its time: one that begins while another of its family is under way gives the other's document.
+async fn exported_in_turn(shared: &Shared, (family, name): (&str, &str), (path, uri): (&str, &Uri)) -> Response<Body> {
+    let other = shared.live().exporting.get(family).cloned();
+    if let Some(other) = other {
+        shared.count("mixed");
+        let place = path.rsplit_once("/apis/").map_or("", |(place, _)| place);
+        return managed(shared, &format!("{place}/apis/{other}"), uri);
     }
-    // Version 1 writes numbers as text.
-    let expires = if path.contains("/v2.0/") { json!(3599) } else { json!("3599") };
-    (StatusCode::OK, json!({ "token_type": "Bearer", "expires_in": expires, "access_token": TOKEN }))
+    shared.live().exporting.insert(family.to_owned(), name.to_owned());
+    tokio::time::sleep(EXPORT_TAKES).await;
+    shared.live().exporting.remove(family);
+    managed(shared, path, uri)
 }
 
 /// An export's document, by the signature of its link.
@@ -161,7 +202,7 @@ fn stored(shared: &Shared, uri: &Uri, has_bearer: bool) -> Response<Body> {
     }
     if faults.redirect_link {
         let mut response = sent((StatusCode::FOUND, Value::Null));
-        response.headers_mut().insert("location", axum::http::HeaderValue::from_static(ELSEWHERE));
+        response.headers_mut().insert("location", HeaderValue::from_static(ELSEWHERE));
         return response;
     }
     let mut live = shared.live();
@@ -174,9 +215,20 @@ fn stored(shared: &Shared, uri: &Uri, has_bearer: bool) -> Response<Body> {
     }
     let found = asked(uri, "sig").and_then(|sig| live.links.remove(&sig.parse().ok()?));
     match found {
+        Some(document) if faults.slow_drip => Response::new(drips(document)),
         Some(document) => Response::new(Body::from(document)),
         None => sent((StatusCode::NOT_FOUND, answers::error("BlobNotFound", "The specified blob does not exist."))),
     }
+}
+
+/// A body that comes little by little.
+fn drips(document: Vec<u8>) -> Body {
+    let drips: Vec<Bytes> = document.chunks(DRIP).map(Bytes::copy_from_slice).collect();
+    let stream = futures_util::stream::iter(drips).then(async |drip| {
+        tokio::time::sleep(DRIP_EVERY).await;
+        Ok::<Bytes, std::convert::Infallible>(drip)
+    });
+    Body::from_stream(stream)
 }
 
 fn managed(shared: &Shared, path: &str, uri: &Uri) -> Response<Body> {
@@ -191,7 +243,8 @@ fn managed(shared: &Shared, path: &str, uri: &Uri) -> Response<Body> {
     if let Some(subscription) = lower.strip_suffix("/providers/microsoft.apimanagement/service") {
         let faults = shared.count("list");
         let shown = |service: &&Service| {
-            subscription == format!("/subscriptions/{}", service.subscription)
+            service.workspace.is_none()
+                && subscription == format!("/subscriptions/{}", service.subscription)
                 && faults.hide_service.as_ref() != Some(&service.name)
         };
         let items = world.services.iter().filter(shown).map(answers::service).collect();
@@ -214,41 +267,61 @@ fn managed(shared: &Shared, path: &str, uri: &Uri) -> Response<Body> {
         );
         return sent((StatusCode::FORBIDDEN, answers::error("AuthorizationFailed", &message)));
     }
+    let (id, rest) = match rest.strip_prefix("workspaces/").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+        Some((workspace, rest)) => (format!("{id}/workspaces/{workspace}"), rest),
+        None => (id, rest),
+    };
     let Some(service) = world.service(&id) else { return missing(&id) };
+    let (items, kind, counted) = match items(shared, &world, (service, rest, uri)) {
+        Ok(items) => items,
+        Err(Some(response)) => return *response,
+        Err(None) => return missing(path),
+    };
+    drop(world);
+    shared.count(kind);
+    if counted && faults.html_list {
+        let mut response = Response::new(Body::from("<html><body>Access denied</body></html>"));
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return response;
+    }
+    page(shared, uri, (items, counted))
+}
+
+/// What a list holds, how its calls are counted, and whether it is one of APIs; else an answer of its own, or nothing.
+type Items = Result<(Vec<Value>, &'static str, bool), Option<Box<Response<Body>>>>;
+
+fn items(shared: &Shared, world: &World, (service, rest, uri): (&Service, &str, &Uri)) -> Items {
     let mut rest = rest.split('/');
-    match (rest.next().unwrap_or_default(), rest.next(), rest.next(), rest.next()) {
-        ("apis", None, ..) => {
-            let items = answers::apis(service);
-            drop(world);
-            shared.count("list");
-            page(shared, uri, (items, true))
+    let one = |body: Value| Err(Some(Box::new(sent((StatusCode::OK, body)))));
+    Ok(match (rest.next().unwrap_or_default(), rest.next(), rest.next(), rest.next()) {
+        ("apis", None, ..) => (answers::apis(service), "list", true),
+        ("apiVersionSets", None, ..) => (answers::version_sets(service), "list", false),
+        ("products", None, ..) => (answers::products(service), "list", false),
+        ("products", Some(product), Some("apis"), None) => {
+            (answers::product_apis(service, product).ok_or(None)?, "list", false)
         }
-        ("apiVersionSets", None, ..) => {
-            let items = answers::version_sets(service);
-            drop(world);
-            shared.count("list");
-            page(shared, uri, (items, false))
+        ("workspaces", None, ..) => {
+            let same = |other: &&Service| (&other.subscription, &other.name) == (&service.subscription, &service.name);
+            let all = world.services.iter().filter(same).filter(|place| place.workspace.is_some());
+            (all.map(answers::workspace).collect(), "list", false)
         }
         ("apis", Some(name), what, id) => {
-            let found = service.apis.values().find(|api| api.name.eq_ignore_ascii_case(name));
-            let Some(api) = found else { return missing(path) };
+            let api = service.api(name).ok_or(None)?;
             let items = match (what, id) {
-                (None, _) if asked(uri, "export").is_some() => return export(shared, &world, (service, api)),
-                (None, _) => return sent((StatusCode::OK, answers::api(service, api))),
-                (Some("operations"), None) => answers::operations(service, api),
-                (Some("revisions"), None) => answers::revisions(service, api),
-                (Some("schemas"), None) => answers::schemas(service, api),
-                (Some("schemas"), Some("graphql")) => {
-                    return sent((StatusCode::OK, answers::schema(service, api, true)));
+                (None, _) if asked(uri, "export").is_some() => {
+                    return Err(Some(Box::new(export(shared, world, (service, &api)))));
                 }
-                _ => return missing(path),
+                (None, _) => return one(answers::api(service, &api)),
+                (Some("operations"), None) => answers::operations(service, &api),
+                (Some("revisions"), None) => answers::revisions(service, &api),
+                (Some("schemas"), None) => answers::schemas(service, &api),
+                (Some("schemas"), Some("graphql")) => return one(answers::schema(service, &api, true)),
+                _ => return Err(None),
             };
-            drop(world);
-            shared.count("detail");
-            page(shared, uri, (items, false))
+            (items, "detail", false)
         }
-        _ => missing(path),
-    }
+        _ => return Err(None),
+    })
 }
 
 fn export(shared: &Shared, world: &World, (service, api): (&Service, &Api)) -> Response<Body> {
@@ -266,11 +339,11 @@ fn export(shared: &Shared, world: &World, (service, api): (&Service, &Api)) -> R
         return response;
     }
     let mut live = shared.live();
-    let mut document = answers::document(service, api);
+    let mut document = answers::document(service, api, shared.definition);
     if is(&faults.mix_up) && live.mixed_up < faults.mix_up_times {
         live.mixed_up += 1;
         if let Some((service, other)) = answers::another(world, api) {
-            document = answers::document(service, other);
+            document = answers::document(service, other, shared.definition);
         }
     }
     live.signatures += 1;
@@ -309,16 +382,26 @@ fn page(shared: &Shared, uri: &Uri, (items, counted): (Vec<Value>, bool)) -> Res
     if faults.loop_pages && skip == size {
         next = skip;
     }
+    if faults.reorder_pages && items.len() > 2 * size {
+        // First, third, second, and then as ever.
+        next = match skip / size {
+            0 => 2 * size,
+            1 => 3 * size,
+            2 => size,
+            _ => next,
+        };
+    }
     let mut body = json!({ "value": shown });
     if counted {
         body["count"] = items.len().into();
     }
+    let name = if faults.odd_link { "@nextLink" } else { "nextLink" };
     if next < items.len() {
         let host = if faults.foreign_page { ELSEWHERE.to_owned() } else { shared.url() };
         let version = asked(uri, "api-version").unwrap_or_default();
-        body["nextLink"] = format!("{host}{}?api-version={version}&%24skip={next}", uri.path()).into();
+        body[name] = format!("{host}{}?api-version={version}&%24skip={next}", uri.path()).into();
     } else if faults.empty_link {
-        body["nextLink"] = "".into();
+        body[name] = "".into();
     }
     sent((StatusCode::OK, body))
 }
@@ -331,7 +414,7 @@ fn missing(id: &str) -> Response<Body> {
 fn sent((status, body): Answer) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
-    let kind = axum::http::HeaderValue::from_static("application/json; charset=utf-8");
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert("content-type", kind);
     response
 }
@@ -343,7 +426,7 @@ fn asked(uri: &Uri, name: &str) -> Option<String> {
 }
 
 /// Text without `%41`.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -19,16 +19,55 @@ pub(super) struct World {
     made: u64,
 }
 
+/// A service, or a workspace in one: what has a list of APIs of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) subscription: String,
     pub(super) group: String,
     pub(super) name: String,
+    pub(super) workspace: Option<String>,
     pub(super) apis: BTreeMap<String, Api>,
+}
+
+/// A product, which every service has, and every so many of its APIs are in.
+#[derive(Debug)]
+pub(super) struct Product {
+    pub(super) name: &'static str,
+    /// Without it, the product's APIs are called without a key.
+    pub(super) subscription_required: bool,
+    pub(super) published: bool,
+    every: u64,
+}
+
+pub(super) const PRODUCTS: [Product; 3] = [
+    Product { name: "starter", subscription_required: true, published: true, every: 2 },
+    Product { name: "open", subscription_required: false, published: true, every: 5 },
+    Product { name: "draft", subscription_required: false, published: false, every: 7 },
+];
+
+impl Product {
+    pub(super) fn holds(&self, api: &Api) -> bool {
+        api.number.is_multiple_of(self.every)
+    }
+
+    pub(super) fn title(&self) -> String {
+        format!("The {} product", self.name)
+    }
+}
+
+/// How much of everything there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) subscriptions: u64,
+    pub(super) services: u64,
+    pub(super) apis: u64,
+    /// APIs in each service's workspace; none has one where this is 0.
+    pub(super) workspace: u64,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Api {
+    number: u64,
     pub(super) name: String,
     pub(super) title: String,
     pub(super) path: String,
@@ -38,6 +77,9 @@ pub(super) struct Api {
     pub(super) kind: &'static str,
     pub(super) revision: u64,
     pub(super) operations: Vec<Operation>,
+    /// Of each earlier revision, how many of the operations it had.
+    earlier: Vec<usize>,
+    pub(super) current: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +103,10 @@ pub struct AzureChange {
     pub edit: u64,
     /// Services that move to another resource group.
     pub move_services: u64,
+    /// APIs that become another version of themselves.
+    pub version: u64,
+    /// APIs that get a revision, with one operation more, that becomes the current one.
+    pub revise: u64,
 }
 
 const SUBJECTS: [&str; 8] = ["orders", "users", "invoices", "stock", "routes", "claims", "devices", "reports"];
@@ -68,10 +114,21 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 
 impl Service {
     pub(super) fn id(&self) -> String {
+        let workspace = self.workspace.as_ref().map(|name| format!("/workspaces/{name}")).unwrap_or_default();
         format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ApiManagement/service/{}",
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ApiManagement/service/{}{workspace}",
             self.subscription, self.group, self.name
         )
+    }
+
+    /// An API, or one of its earlier revisions, by name.
+    pub(super) fn api(&self, name: &str) -> Option<Api> {
+        let (base, revision) = name.split_once(";rev=").map_or((name, None), |(base, revision)| (base, Some(revision)));
+        let api = self.apis.values().find(|api| api.name.eq_ignore_ascii_case(base))?;
+        match revision {
+            Some(revision) if revision != api.revision.to_string() => api.earlier_revision(revision.parse().ok()?),
+            _ => Some(api.clone()),
+        }
     }
 
     pub(super) fn host(&self) -> String {
@@ -87,37 +144,63 @@ impl Api {
     /// The path on the gateway.
     pub(super) fn public_path(&self) -> String {
         let version = self.version.as_ref().map(|version| format!("/{version}")).unwrap_or_default();
-        format!("/{}{version}", self.path)
+        let revision = if self.current { String::new() } else { format!(";rev={}", self.revision) };
+        format!("/{}{version}{revision}", self.path)
+    }
+
+    /// What must not be exported at the same time.
+    pub(super) fn family(&self) -> String {
+        self.set.clone().unwrap_or_else(|| self.name.split(";rev=").next().unwrap_or_default().to_owned())
+    }
+
+    /// It as it was.
+    fn earlier_revision(&self, revision: u64) -> Option<Self> {
+        let at = usize::try_from(revision.checked_sub(1)?).ok()?;
+        let mut earlier = self.clone();
+        earlier.operations.truncate(*self.earlier.get(at)?);
+        let name = format!("{};rev={revision}", self.name);
+        Some(Self { name, revision, current: false, ..earlier })
+    }
+
+    /// Its earlier revisions, the first one first.
+    pub(super) fn earlier_revisions(&self) -> impl Iterator<Item = Self> {
+        (1..self.revision).filter_map(|revision| self.earlier_revision(revision))
     }
 }
 
 impl World {
-    pub(super) fn new(seed: u64, [subscriptions, services, apis]: [u64; 3]) -> Self {
+    pub(super) fn new(seed: u64, sizes: Sizes) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let ids: Vec<String> =
-            (0..subscriptions).map(|n| format!("{:08x}-0000-4000-8000-{n:012x}", random.random::<u32>())).collect();
+        let ids: Vec<String> = (0..sizes.subscriptions)
+            .map(|n| format!("{:08x}-0000-4000-8000-{n:012x}", random.random::<u32>()))
+            .collect();
         let mut world = Self { subscriptions: ids.clone(), services: Vec::new(), made: 0 };
         for (s, subscription) in ids.into_iter().enumerate() {
-            for n in 0..services {
-                let (group, name) = (format!("Group-{n}"), format!("gate-{s}-{n}"));
-                let mut service = Service { subscription: subscription.clone(), group, name, apis: BTreeMap::new() };
-                for _ in 0..apis {
-                    let api = world.api(&mut random);
-                    service.apis.insert(api.name.clone(), api);
+            for n in 0..sizes.services {
+                let places = [(None, sizes.apis), (Some(format!("team-{s}-{n}")), sizes.workspace)];
+                for (workspace, apis) in places.into_iter().filter(|(name, apis)| name.is_none() || *apis > 0) {
+                    let (group, name) = (format!("Group-{n}"), format!("gate-{s}-{n}"));
+                    let mut service =
+                        Service { subscription: subscription.clone(), group, name, workspace, apis: BTreeMap::new() };
+                    for _ in 0..apis {
+                        let api = world.api(&mut random, service.workspace.is_some());
+                        service.apis.insert(api.name.clone(), api);
+                    }
+                    world.services.push(service);
                 }
-                world.services.push(service);
             }
         }
         world
     }
 
-    fn api(&mut self, random: &mut StdRng) -> Api {
+    fn api(&mut self, random: &mut StdRng, in_workspace: bool) -> Api {
         let n = self.made;
         self.made += 1;
         let subject = SUBJECTS[random.random_range(0..SUBJECTS.len())];
         let kind = match random.random_range(0..10) {
             0 => "soap",
-            1 => "graphql",
+            // The specifications know no schema of a workspace's API.
+            1 if !in_workspace => "graphql",
             2 => "websocket",
             _ => "http",
         };
@@ -125,6 +208,7 @@ impl World {
         let version = (kind == "http" && !n.is_multiple_of(3)).then(|| format!("v{}", n % 3));
         let set = version.as_ref().map(|_| format!("set-{}", n / 3));
         let mut api = Api {
+            number: n,
             name: format!("{subject}-{n}"),
             title: format!("The {subject} API {n}"),
             path: set.clone().unwrap_or_else(|| format!("{subject}/{n}")),
@@ -133,6 +217,8 @@ impl World {
             kind,
             revision: 1,
             operations: Vec::new(),
+            earlier: Vec::new(),
+            current: true,
         };
         if matches!(kind, "http" | "soap") {
             for _ in 0..random.random_range(1..5) {
@@ -148,22 +234,24 @@ impl World {
 
     pub(super) fn change(&mut self, change: &AzureChange) -> Value {
         let mut random = StdRng::seed_from_u64(change.seed);
-        let (mut added, mut removed, mut edited, mut moved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut added, mut removed, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..change.add {
             let at = random.random_range(0..self.services.len());
-            let api = self.api(&mut random);
+            let api = self.api(&mut random, self.services[at].workspace.is_some());
             let service = &mut self.services[at];
             added.push(format!("{}/apis/{}", service.id(), api.name).to_lowercase());
             service.apis.insert(api.name.clone(), api);
         }
-        for _ in 0..change.edit {
-            let Some((at, name)) = self.any(&mut random, |api| api.kind == "http") else { break };
-            let service = &mut self.services[at];
-            edited.push(format!("{}/apis/{name}", service.id()).to_lowercase());
-            if let Some(api) = service.apis.get_mut(&name) {
-                add_operation(api, &mut random);
-            }
-        }
+        let edited = self.each(change.edit, &mut random, add_operation);
+        let versioned = self.each(change.version, &mut random, |api, _| {
+            api.set.get_or_insert_with(|| format!("set-of-{}", api.number));
+            api.version = Some(format!("{}-next", api.version.as_deref().unwrap_or("v1")));
+        });
+        let revised = self.each(change.revise, &mut random, |api, random| {
+            api.earlier.push(api.operations.len());
+            api.revision += 1;
+            add_operation(api, random);
+        });
         for _ in 0..change.remove {
             let Some((at, name)) = self.any(&mut random, |_| true) else { break };
             let service = &mut self.services[at];
@@ -172,10 +260,30 @@ impl World {
         }
         for _ in 0..change.move_services {
             let at = random.random_range(0..self.services.len());
-            moved.push(self.services[at].id().to_lowercase());
-            self.services[at].group.push_str("-moved");
+            let found = &self.services[at];
+            moved.push(found.id().to_lowercase());
+            let (subscription, name) = (found.subscription.clone(), found.name.clone());
+            let same = |service: &&mut Service| (&service.subscription, &service.name) == (&subscription, &name);
+            self.services.iter_mut().filter(same).for_each(|service| service.group.push_str("-moved"));
         }
-        json!({ "added": added, "edited": edited, "removed": removed, "moved": moved })
+        json!({
+            "added": added, "edited": edited, "versioned": versioned, "revised": revised, "removed": removed,
+            "moved": moved,
+        })
+    }
+
+    /// Changes so many HTTP APIs; tells their ids.
+    fn each(&mut self, times: u64, random: &mut StdRng, change: impl Fn(&mut Api, &mut StdRng)) -> Vec<String> {
+        let mut changed = Vec::new();
+        for _ in 0..times {
+            let Some((at, name)) = self.any(random, |api| api.kind == "http") else { break };
+            let service = &mut self.services[at];
+            changed.push(format!("{}/apis/{name}", service.id()).to_lowercase());
+            if let Some(api) = service.apis.get_mut(&name) {
+                change(api, random);
+            }
+        }
+        changed
     }
 
     fn any(&self, random: &mut StdRng, wanted: impl Fn(&Api) -> bool) -> Option<(usize, String)> {
@@ -189,33 +297,44 @@ impl World {
 
     pub(super) fn banner(&self) -> Value {
         json!({
-            "tenantId": TENANT, "clientId": CLIENT, "clientSecret": SECRET, "subscriptions": self.subscriptions.len(),
-            "services": self.services.len(),
+            "tenantId": TENANT, "clientId": CLIENT, "clientSecret": SECRET, "certificate": super::sign_in::CERTIFICATE,
+            "privateKey": super::sign_in::PRIVATE_KEY, "subscriptions": self.subscriptions.len(),
+            "services": self.services.iter().filter(|service| service.workspace.is_none()).count(),
             "apis": self.services.iter().map(|service| service.apis.len()).sum::<usize>(),
         })
     }
 
+    /// Every API, and every earlier revision of one.
     pub(super) fn truth(&self) -> Value {
         let mut apis = BTreeMap::new();
         for service in &self.services {
-            for api in service.apis.values() {
-                let id = format!("{}/apis/{}", service.id(), api.name).to_lowercase();
-                let state = if api.kind == "websocket" { "none" } else { "stored" };
-                let endpoints: Vec<String> =
-                    api.endpoints().iter().map(|(method, path)| format!("{method} {path}")).collect();
-                let protocol = if api.kind == "websocket" { "wss" } else { "https" };
-                let url = format!("{protocol}://{}{}", service.host(), api.public_path());
-                apis.insert(
-                    id.clone(),
-                    json!({
-                        "id": id, "name": api.title, "type": api.kind, "definitionState": state, "endpoints": endpoints,
-                        "url": url, "resourceGroups": service.group, "service": service.name,
-                    }),
-                );
+            for api in service.apis.values().flat_map(|api| std::iter::once(api.clone()).chain(api.earlier_revisions()))
+            {
+                let told = told(service, &api);
+                apis.insert(told["id"].as_str().unwrap_or_default().to_owned(), told);
             }
         }
         Value::Array(apis.into_values().collect())
     }
+}
+
+fn told(service: &Service, api: &Api) -> Value {
+    let endpoints: Vec<String> = api.endpoints().iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let protocol = if api.kind == "websocket" { "wss" } else { "https" };
+    let holding: Vec<&Product> = PRODUCTS.iter().filter(|product| product.holds(api)).collect();
+    let open = holding.iter().any(|product| product.published && !product.subscription_required);
+    let mut told = json!({
+        "id": format!("{}/apis/{}", service.id(), api.name).to_lowercase(), "name": api.title, "type": api.kind,
+        "definitionState": if api.kind == "websocket" { "none" } else { "stored" }, "endpoints": endpoints,
+        "url": format!("{protocol}://{}{}", service.host(), api.public_path()), "resourceGroups": service.group,
+        "service": service.name, "current": api.current,
+    });
+    // What products a workspace has is not simulated.
+    if service.workspace.is_none() {
+        told["products"] = holding.iter().map(|product| product.title()).collect();
+        told["access"] = if open { "open" } else { "key" }.into();
+    }
+    told
 }
 
 fn add_operation(api: &mut Api, random: &mut StdRng) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
 mod azure;
+mod azure_changes;
 #[path = "../../../muster-web/tests/it/bodies.rs"]
 mod bodies;
 mod checks;

@@ -72,6 +72,13 @@ impl Planner {
         });
     }
 
+    /// For how long the server wants no call; none where it wants them.
+    pub fn shut_for(&self, bucket: &Bucket) -> Option<Duration> {
+        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = levels.get(bucket)?.shut?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|wait| !wait.is_zero())
+    }
+
     /// The earliest that so many calls can have been sent.
     pub fn earliest(&self, bucket: &Bucket, rate: Rate, calls: u32) -> Duration {
         let now = Instant::now();

@@ -136,8 +136,13 @@ async fn a_server_that_asks_to_wait_is_asked_again_then() {
 #[tokio::test]
 async fn who_asks_for_longer_than_a_run_lasts_ends_the_call() {
     let server = Server::start(&[&answer("429 Too Many Requests", "Retry-After: 372\r\n", "")]);
-    let error = server.http().send(&Call::get("asking", server.url("/")), &|| true).await.unwrap_err();
+    let http = server.http();
+    let call = Call { bucket: Some(bucket()), ..Call::get("asking", server.url("/")) };
+    let error = http.send(&call, &|| true).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::RateLimited { retry_after_ms: 372_000 });
+    // Who shares the bucket need not ask to hear the same.
+    let error = http.send(&call, &|| true).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::RateLimited { retry_after_ms: 300_000..=372_000 }), "{error:?}");
     assert_eq!(server.heard().len(), 1);
 }
 
