@@ -4,10 +4,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
-  START_MS, banner, ended, follow, found, look, open, page, path, search, sign_in, start, stop, text, texts,
+  START_MS, banner, ended, follow, found, look, open, page, path, search, settled, sign_in, source, start, stop, text,
+  texts,
 } from "./stage.mjs";
 
 const USERS = 300;
+/** What the simulated tenant says of itself, and the address of the profile that reads it. */
+let azure, profile;
 
 before(() => start("demo", "--users", String(USERS)), { timeout: START_MS + 30_000 });
 after(stop);
@@ -119,6 +122,99 @@ test("a new connector begins with a form drawn from its type", async () => {
   await look();
 });
 
+test("where no API is known yet, the list says how to get some", async () => {
+  await follow("nav a[href='/console/apis']");
+  assert.match(await text("#results .empty"), /Discovered APIs come from/);
+  await look();
+});
+
+test("a connector made through its form brings APIs, which are listed, asked for and narrowed down", async () => {
+  azure = await source("azure", "--subscriptions", "1", "--services", "2", "--apis", "40");
+  await follow("#results .empty a[href$='azure_api_management']");
+  await look();
+  const settings = {
+    "name": "Contoso", "authentication.tenantId": azure.tenantId, "authentication.clientId": azure.clientId,
+    "authentication.clientSecret": azure.clientSecret, "endpoints.login": azure.url, "endpoints.management": azure.url,
+    "endpoints.storage": azure.storage,
+  };
+  for (const [key, value] of Object.entries(settings)) {
+    await page.type(`[name='${key === "name" ? key : `settings.${key}`}']`, value);
+  }
+  await follow("main form button.primary");
+  assert.equal(await text("h1"), "Contoso");
+  assert(!(await page.content()).includes(azure.clientSecret), "the secret is not shown");
+  await look();
+  const connector = path();
+  await follow("form[action$='/test'] button");
+  await ended();
+  assert.match(await text("#live .badges"), /passed/);
+  await open(`${connector}/profiles/new`);
+  await page.type("#name", "All of it");
+  await follow("main form button.primary");
+  await look();
+  profile = path();
+  await run();
+  await follow("nav a[href='/console/apis']");
+  await settled();
+  assert.equal(await found(), azure.apis);
+  assert(await page.$eval("#results .scroll", (list) => list.scrollWidth <= list.clientWidth), "the list fits its place");
+  await look();
+  await follow("nav.pages a[rel=next]");
+  assert.equal((await texts("#results tbody tr")).length, azure.apis - 50, "the second page has the rest");
+  await look();
+  await open("/console/apis");
+  await search("endpoints.method:POST and scanReady:true");
+  const posted = await found();
+  assert(posted > 0 && posted < azure.apis, `${posted} of ${azure.apis}`);
+  await follow(".facets a");
+  assert(await found() <= posted, "a facet narrows down");
+  await follow("nav a[href='/console/sources']");
+  assert.match(await text("section[aria-label='Azure API Management']"), new RegExp(`Discovered APIs *${azure.apis} 1 connector`));
+  await look();
+});
+
+test("an API shows its endpoints, its definition, and after a change what its callers notice", async () => {
+  await open("/console/apis");
+  await search("definitionState:stored and apiType:http and endpointCount >= 3");
+  const name = await text("#results tbody th a");
+  await follow("#results tbody th a");
+  assert.equal(await text("h1"), name);
+  const api = path();
+  const heads = await texts("main h2");
+  for (const head of ["Endpoints", "Addresses", "Readiness for a scan", "Definition", "Attributes", "History"]) {
+    assert(heads.includes(head), `${head} in ${heads}`);
+  }
+  const all = await texts("#endpoints tbody tr");
+  await look();
+  const wanted = await text("#endpoints tbody tr:last-child td:nth-child(2)");
+  await page.type("#find", wanted);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction((wanted) => new URLSearchParams(location.search).get("find") === wanted, {}, wanted);
+  await settled();
+  const some = await texts("#endpoints tbody tr");
+  assert(some.length > 0 && some.length < all.length && some.every((row) => row.includes(wanted)), `${some}`);
+  await look();
+  await open(api);
+  const file = await page.$eval("section[aria-labelledby=definition] a[download]", (link) => link.getAttribute("href"));
+  await follow("section[aria-labelledby=definition] a[href$='/definition']:not([download])");
+  const shown = await page.$eval("main pre", (place) => place.textContent);
+  const kept = await page.evaluate(async (file) => (await fetch(file)).text(), file);
+  assert.equal(shown, kept.slice(0, shown.length));
+  assert.equal(JSON.parse(kept).info.title, name);
+  await look();
+  const changed = await fetch(`${azure.url}/_lab/change`, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ edit: 1 }),
+  });
+  const [, service, edited] = /\/service\/([^/]+)\/apis\/(.+)$/.exec((await changed.json()).edited[0]);
+  await run();
+  await open("/console/apis");
+  await search(`api.service:'${service}' and api.api='${edited}'`);
+  await follow("#results tbody th a");
+  const history = await text("section[aria-labelledby=history]");
+  assert.match(history, /1 change in the definition, 0 breaking Added/);
+  await look();
+});
+
 test("dead letters, what is held, and one's own account", async () => {
   for (const place of ["dead-letters", "held"]) {
     await follow(`nav a[href='/console/${place}']`);
@@ -189,6 +285,14 @@ test("signed out is out", async () => {
   assert.equal(path(), "/console/sign-in");
   await look();
 });
+
+/** Runs the profile that reads the APIs, to its end. */
+async function run() {
+  await open(profile);
+  await follow("main form[action$='/run'] button.primary");
+  await ended();
+  assert.match(await text("#live .badges"), /complete/i);
+}
 
 /** Whether the list that is open fits its place even with a name and an address that are long and without blanks. */
 const fits = () => page.evaluate(() => {

@@ -23,7 +23,7 @@ export const said = (name) => process.env[name] ?? assert.fail(`the variable ${n
 
 /** The folder of the hub and the browser, the hub's first line, the page that is open. */
 export let data, banner, page;
-let hub, browser;
+let hub, lab, browser;
 /** What happened since the last look: console errors, requests, answers. */
 const seen = { errors: [], requests: [], refused: [] };
 /** axe's lesser findings, told at the end. */
@@ -31,20 +31,37 @@ const lesser = new Map();
 /** The pages that were looked at. */
 const looked = new Set();
 
+/** Starts a server of the program; gives its process and what its first line says. */
+async function serve(...words) {
+  const server = spawn(said("MUSTER_BINARY"), [...words, "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
+  let told = "";
+  server.stderr.on("data", (text) => { told += text; });
+  const line = Promise.race([
+    once(createInterface({ input: server.stdout }), "line").then(([text]) => text),
+    once(server, "exit").then(([code]) => { throw new Error(`muster ${words[0]} ended with ${code}: ${told}`); }),
+    once(AbortSignal.timeout(START_MS), "abort").then(() => { throw new Error(`muster ${words[0]} said nothing: ${told}`); }),
+  ]);
+  return [server, JSON.parse(await line)];
+}
+
+/** Ends a server. */
+async function end(server) {
+  if (server?.exitCode !== null) return;
+  server.kill("SIGTERM");
+  await once(server, "exit", { signal: AbortSignal.timeout(WAIT_MS) }).catch(() => server.kill("SIGKILL"));
+}
+
+/** Starts a simulated source; gives what its first line says. It ends with the hub. */
+export async function source(...words) {
+  const [server, told] = await serve("lab", ...words);
+  lab = server;
+  return told;
+}
+
 /** Starts a hub, by those arguments, in `data`/hub, and a browser. */
 export async function start(...words) {
   data = mkdtempSync(join(tmpdir(), "muster-browser-"));
-  hub = spawn(said("MUSTER_BINARY"), [...words, "--listen", "127.0.0.1:0", "--data", join(data, "hub")], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let told = "";
-  hub.stderr.on("data", (text) => { told += text; });
-  const line = Promise.race([
-    once(createInterface({ input: hub.stdout }), "line").then(([text]) => text),
-    once(hub, "exit").then(([code]) => { throw new Error(`muster ${words[0]} ended with ${code}: ${told}`); }),
-    once(AbortSignal.timeout(START_MS), "abort").then(() => { throw new Error(`muster ${words[0]} said nothing: ${told}`); }),
-  ]);
-  banner = JSON.parse(await line);
+  [hub, banner] = await serve(...words, "--data", join(data, "hub"));
   browser = await puppeteer.launch({
     executablePath: said("CHROMIUM"),
     headless: true,
@@ -63,10 +80,8 @@ export async function start(...words) {
 /** Ends both, and tells what was seen by the way. */
 export async function stop() {
   await browser?.close();
-  if (hub?.exitCode === null) {
-    hub.kill("SIGTERM");
-    await once(hub, "exit", { signal: AbortSignal.timeout(WAIT_MS) }).catch(() => hub.kill("SIGKILL"));
-  }
+  await end(hub);
+  await end(lab);
   if (data) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
   for (const [finding, places] of lesser) console.log(`lesser finding: ${finding}: ${[...places].join(", ")}`);
   console.log(`looked at ${looked.size} pages in ${SCHEMES.join(" and ")}: ${[...looked].join(", ")}`);

@@ -9,13 +9,14 @@ const DAY: i64 = 86_400_000_000;
 /// Rows that go at once.
 const AT_ONCE: i64 = 2000;
 
-/// Lets go, in every tenant, of what is older than so many days: records and history of what is gone, dead letters, ended
-/// jobs and what they told, sessions that are over. Each tenant that lost something finds a line in its audit.
+/// Lets go, in every tenant, of what is older than so many days: records and history of what is gone, documents that
+/// nothing names, dead letters, ended jobs and what they told, sessions that are over. Each tenant that lost something
+/// finds a line in its audit.
 pub async fn purge(store: &Store, days: u32, now: Instant) -> Result<(), StoreError> {
     let before = now.plus(-i64::from(days) * DAY);
     for tenant in store.tenants().await? {
         let purged = store.purge(tenant.id, (before, now), AT_ONCE).await?;
-        let Purged { raw, changes, letters, events, jobs, sessions } = purged;
+        let Purged { raw, changes, blobs, letters, events, jobs, sessions } = purged;
         if purged == Purged::default() {
             continue;
         }
@@ -23,6 +24,7 @@ pub async fn purge(store: &Store, days: u32, now: Instant) -> Result<(), StoreEr
             tenant = tenant.uuid,
             raw,
             changes,
+            blobs,
             letters,
             events,
             jobs,
@@ -30,8 +32,8 @@ pub async fn purge(store: &Store, days: u32, now: Instant) -> Result<(), StoreEr
             "let go of what was kept long"
         );
         let detail = json!({
-            "before": before.to_rfc3339(), "rawRecords": raw, "historyEntries": changes, "deadLetters": letters,
-            "events": events, "jobs": jobs, "sessions": sessions,
+            "before": before.to_rfc3339(), "rawRecords": raw, "historyEntries": changes, "documents": blobs,
+            "deadLetters": letters, "events": events, "jobs": jobs, "sessions": sessions,
         });
         let line = AuditLine {
             tenant: tenant.id,

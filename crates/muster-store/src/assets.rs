@@ -28,6 +28,12 @@ pub struct AssetRow {
     pub first_seen: Instant,
     /// When its content last changed.
     pub changed_at: Instant,
+    /// When the scope it lies in was last read to its end; of what is held or gone, nothing.
+    pub last_seen: Option<Instant>,
+    /// When its presence was last proven, by a full reading or a sweep; of what is held or gone, nothing.
+    pub proven_at: Option<Instant>,
+    /// Since when it is held, or gone.
+    pub missing_since: Option<Instant>,
     /// The document: header and detail.
     pub document: serde_json::Value,
     /// The map that made it.
@@ -98,8 +104,9 @@ impl Store {
         let sql = format!(
             "SELECT a.id, a.class, a.source_key, a.state, a.missing_since, a.gone_cause, a.first_seen, a.changed_at, \
              a.external_id, a.vendor_id, d.detail, a.map, a.origin, a.container, a.relative_name, \
-             a.connector, a.stream \
-             FROM {source} {join} asset a ON a.id = b.id AND a.tenant = $1 {join} document d ON d.asset = b.id"
+             a.connector, a.stream, p.complete_at, p.presence_proven_at, a.gone_at \
+             FROM {source} {join} asset a ON a.id = b.id AND a.tenant = $1 {join} document d ON d.asset = b.id \
+             LEFT JOIN scope p ON p.id = a.scope"
         );
         let mut all = vec![tenant.into()];
         all.extend(params);
@@ -273,6 +280,8 @@ fn asset_row(row: &Row) -> Result<AssetRow, StoreError> {
     };
     let (external_id, vendor_id) = (row.maybe_text(8)?, row.maybe_text(9)?);
     let detail = parse_detail(&row.text(10)?)?;
+    let here = |column: usize| Ok::<_, StoreError>(row.maybe_int(column)?.filter(|_| status == "present").map(Instant));
+    let missing_since = if status == "gone" { row.maybe_int(19)? } else { row.maybe_int(4)? };
     Ok(AssetRow {
         id: row.int(0)?,
         class: row.text(1)?,
@@ -281,6 +290,9 @@ fn asset_row(row: &Row) -> Result<AssetRow, StoreError> {
         gone_cause: row.maybe_text(5)?,
         first_seen: Instant(row.int(6)?),
         changed_at: Instant(row.int(7)?),
+        last_seen: here(17)?,
+        proven_at: here(18)?,
+        missing_since: missing_since.map(Instant),
         document: muster_core::asset::document(external_id.as_deref(), vendor_id.as_deref(), detail),
         map: row.int(11)?,
         origin: row.maybe_text(12)?,

@@ -34,7 +34,7 @@ impl Store {
     pub fn pack(&self, mut batch: BatchWrite) -> Result<PackedBatch, StoreError> {
         let dialect = self.dialect();
         let mut commands = Vec::new();
-        commands.extend(crate::blobs::pack(dialect, (batch.connector.tenant, &batch.blobs))?);
+        commands.extend(crate::blobs::pack(dialect, (batch.connector.tenant, batch.as_of), &batch.blobs)?);
         batch.blobs.clear();
         commands.extend(pack_assets(dialect, &batch));
         commands.extend(pack_documents(dialect, &batch)?);

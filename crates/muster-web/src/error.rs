@@ -94,6 +94,9 @@ codes! {
     /// There is no such thing here.
     NotFound = "not_found", NOT_FOUND, "There is no such thing.",
         "look it up in its list: it may have been removed, or belong to another tenant";
+    /// An API is there, its definition is not.
+    NoDefinition = "no_definition", NOT_FOUND, "No definition of this API is kept.",
+        "`definitionState` of the API says what became of it";
     /// The address does not take that method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take that method.",
         "use a method that `/openapi.json` has for this address";

@@ -223,7 +223,7 @@ pub static FIELDS: &[Field] = &[
     field!(Api, ["apiAssetClass", "resourceGroups"], KEYWORD, "api.resourceGroups", "resource_groups", Indexed),
     field!(Api, ["apiAssetClass", "service"], KEYWORD, "api.service", "service", Indexed),
     field!(Api, ["apiAssetClass", "api"], IDENTIFIER, "api.api", "api", Scanned),
-    field!(Api, ["apiAssetClass", "masifLocation"], IDENTIFIER, "api.masifLocation", "masif_location", Scanned),
+    field!(Api, ["apiAssetClass", "masifLocation"], IDENTIFIER, "api.masifLocation", "masif_location", Indexed),
     field!(Api, ["apiAssetClass", "displayName"], PROSE, "api.displayName", "display_name", IndexedAndSubstring),
     field!(Api, ["apiAssetClass", "description"], PROSE, "api.description", "description", Scanned),
     field!(Api, ["apiAssetClass", "url"], PROSE, "api.url", "url", IndexedAndSubstring),

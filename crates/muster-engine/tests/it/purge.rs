@@ -118,7 +118,7 @@ async fn what_is_gone_for_long_keeps_neither_record_nor_history() {
         bench.run(Mode::Delta).await;
         let later = bench.clock_now().plus(DAY);
         let purged = bench.store.purge(FIRST_TENANT, (later, later), 1).await.unwrap();
-        let expected = Purged { raw: 2, changes: 4, letters: 0, events: 1, jobs: 1, sessions: 1 };
+        let expected = Purged { raw: 2, changes: 4, blobs: 0, letters: 0, events: 1, jobs: 1, sessions: 1 };
         assert_eq!(purged, expected);
         // Whoever comes back is there with all that is read of them.
         bench.source.world().person("n0001", "north");

@@ -73,9 +73,10 @@ CREATE INDEX asset_gone_age ON asset (tenant, gone_at, id) WHERE gone_at IS NOT 
 -- The wide part of an asset, apart from the narrow one so that comparing hashes reads few pages (docs/adr/0003).
 CREATE TABLE document (asset BIGINT PRIMARY KEY, detail TEXT COLLATE "C" NOT NULL, volatile BYTEA NOT NULL, raw BYTEA);
 
--- Documents that assets name (definitions of APIs): once for each content, zstd. The name is SHA-256 and a kind.
+-- Documents that assets name (definitions of APIs): once for each content, zstd. The name is SHA-256 and a kind; `at` is
+-- when it first came.
 CREATE TABLE blob (
-  tenant BIGINT NOT NULL, name TEXT COLLATE "C" NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (tenant, name)
+  tenant BIGINT NOT NULL, name TEXT COLLATE "C" NOT NULL, bytes BYTEA NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (tenant, name)
 );
 
 -- `definition`: what changed in an API's definition, where it changed.

@@ -73,9 +73,10 @@ CREATE INDEX asset_gone_age ON asset (tenant, gone_at, id) WHERE gone_at IS NOT 
 -- The wide part of an asset, apart from the narrow one so that comparing hashes reads few pages (docs/adr/0003).
 CREATE TABLE document (asset INTEGER PRIMARY KEY, detail TEXT NOT NULL, volatile BLOB NOT NULL, raw BLOB) STRICT;
 
--- Documents that assets name (definitions of APIs): once for each content, zstd. The name is SHA-256 and a kind.
+-- Documents that assets name (definitions of APIs): once for each content, zstd. The name is SHA-256 and a kind; `at` is
+-- when it first came.
 CREATE TABLE blob (
-  tenant INTEGER NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (tenant, name)
+  tenant INTEGER NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (tenant, name)
 ) STRICT;
 
 -- `definition`: what changed in an API's definition, where it changed.

@@ -13,6 +13,8 @@ pub struct Purged {
     pub raw: u64,
     /// Entries in the history of assets that are gone.
     pub changes: u64,
+    /// Documents that no asset names but such as are gone for long.
+    pub blobs: u64,
     /// Dead letters.
     pub letters: u64,
     /// What jobs told.
@@ -50,6 +52,7 @@ impl Store {
         at_once: i64,
     ) -> Result<Purged, StoreError> {
         let mut purged = self.purge_gone(tenant, before, at_once).await?;
+        purged.blobs = self.purge_blobs(tenant, before, at_once).await?;
         let [letters, events, jobs] = BY_AGE;
         for (count, (operation, sql)) in
             [(&mut purged.letters, letters), (&mut purged.events, events), (&mut purged.jobs, jobs)]
@@ -77,6 +80,31 @@ impl Store {
                 0 => return Ok(purged),
                 more => purged += more,
             }
+        }
+    }
+
+    /// Documents that came before a time and that no asset names: none that is present, none that went since. While a run
+    /// is open they stay: it may have put aside a record that names one (D9).
+    async fn purge_blobs(&self, tenant: i64, before: Instant, at_once: i64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM blob WHERE tenant = $1 AND name IN (SELECT name FROM blob WHERE tenant = $1 AND at < $2 \
+                   AND name NOT IN (SELECT s.masif_location FROM search_api s JOIN asset a ON a.id = s.asset_id \
+                   WHERE s.tenant = $1 AND s.masif_location IS NOT NULL AND (a.state = 'present' OR a.gone_at >= $2)) \
+                   AND NOT EXISTS (SELECT 1 FROM run WHERE tenant = $1 AND state <> 'ended') LIMIT $3)";
+        let mut purged = 0;
+        loop {
+            let mut transaction = self.begin().await?;
+            let mut conn = transaction.conn()?;
+            // Whoever brings a document that is kept already writes nothing: they either wait for this, or are waited for.
+            if conn.dialect() == Dialect::Postgres {
+                let lock = "LOCK TABLE blob IN SHARE ROW EXCLUSIVE MODE";
+                conn.execute("locking documents", lock, Vec::new()).await?;
+            }
+            let more = conn.execute("purging documents", sql, params![tenant, before.0, at_once]).await?;
+            transaction.commit().await?;
+            if more == 0 {
+                return Ok(purged);
+            }
+            purged += more;
         }
     }
 

@@ -83,7 +83,12 @@ impl Frame {
         let mut groups = vec![
             (
                 "Inventory",
-                vec![("Users", "/console/users"), ("Groups", "/console/groups"), ("Roles", "/console/roles")],
+                vec![
+                    ("Users", "/console/users"),
+                    ("Groups", "/console/groups"),
+                    ("Roles", "/console/roles"),
+                    ("Discovered APIs", "/console/apis"),
+                ],
             ),
             (
                 "Collection",

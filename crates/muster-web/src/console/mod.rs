@@ -55,8 +55,10 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/console/roles", get(inventory::roles))
         .route(
             "/console/roles/{id}",
-            get(|hub, visitor, path| inventory::detail(&inventory::ROLES, hub, visitor, path)),
+            get(|hub, visitor, path, query| inventory::detail(&inventory::ROLES, hub, visitor, path, query)),
         )
+        .merge(inventory_routes(&inventory::APIS))
+        .route("/console/apis/{id}/definition", get(inventory::definition))
         .merge(connector_routes())
         .route("/console/account", get(account::show).post(account::change))
         .route("/console/accounts", get(accounts::list).post(accounts::create))
@@ -84,7 +86,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
 fn inventory_routes(kind: &'static inventory::Kind) -> Router<Arc<Hub>> {
     let list = move |hub, visitor, query| inventory::list(kind, hub, visitor, query);
     let facets = move |hub, visitor, query| inventory::facets(kind, hub, visitor, query);
-    let detail = move |hub, visitor, path| inventory::detail(kind, hub, visitor, path);
+    let detail = move |hub, visitor, path, query| inventory::detail(kind, hub, visitor, path, query);
     Router::new()
         .route(kind.place, get(list))
         .route(&format!("{}/facets", kind.place), get(facets))

@@ -161,6 +161,22 @@ impl Badge {
         Self::new(tone, word.replace('_', " ").to_lowercase())
     }
 
+    /// What became of an API's definition.
+    pub(super) fn definition(state: &str) -> Self {
+        let tone = match state {
+            "stored" => Tone::Good,
+            "suspect" | "partial" => Tone::Warn,
+            "failed" => Tone::Bad,
+            _ => Tone::Plain,
+        };
+        Self::new(tone, state)
+    }
+
+    /// Whether an API can be scanned.
+    pub(super) fn readiness(is_ready: bool) -> Self {
+        if is_ready { Self::new(Tone::Good, "ready") } else { Self::new(Tone::Plain, "not ready") }
+    }
+
     fn class(&self) -> &'static str {
         match self.tone {
             Tone::Good => "good",

@@ -116,7 +116,8 @@ impl Directory {
     }
 }
 
-struct Silent;
+/// Nobody watches.
+pub(crate) struct Silent;
 
 impl muster_engine::Progress for Silent {
     fn scope(&self, _: &str, _: &str, _: u64, _: bool) {}

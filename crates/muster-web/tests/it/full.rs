@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::app::{Answer, PASSWORD, TestApp};
 use crate::bodies::{Owner, Things};
 use crate::directory::Directory;
+use crate::gateway::{self, Gateway, document};
 use crate::walk::{Operation, Place, filled};
 
 /// A tenant that has some of everything. All that it named holds its mark.
@@ -31,6 +32,7 @@ impl Full {
         let path = format!("/api/v1/connectors/{}/profiles", text(&connector));
         let profile = full.made(app, &path, json!({ "name": format!("{mark} all"), "parameters": parameters })).await;
         full.read(app, (&connector, &profile), users).await;
+        full.read_apis(app).await;
         let clone = "/api/v1/transform-maps/default:active_directory:users/clone";
         let map = full.made(app, clone, json!({ "name": format!("{mark} map") })).await;
         let client =
@@ -63,6 +65,7 @@ impl Full {
             ("inventory/users", "/api/v1/inventory/users?sort=id"),
             ("inventory/groups", "/api/v1/inventory/groups?filter=name:Tier"),
             ("inventory/roles", "/api/v1/inventory/roles"),
+            ("inventory/apis", "/api/v1/inventory/apis?filter=definitionState:stored&sort=displayName"),
             ("dead-letters", "/api/v1/dead-letters"),
         ] {
             let found = full.call(app, Method::GET, path, None).await.expect(200);
@@ -84,6 +87,20 @@ impl Full {
         directory.set(2001, "description", self.mark);
         directory.forget_from(1011);
         directory.read(app, &row, order()).await;
+    }
+
+    /// Reads a gateway twice: the second time an API has another definition, and both tenants have one that is the same.
+    async fn read_apis(&self, app: &TestApp) {
+        let made = gateway::connector(app, &self.token, (self.row.id, &format!("{} gate", self.mark))).await;
+        let gateway = Gateway::new(app, "gate");
+        let name = format!("{} orders", self.mark);
+        for operations in [["GET /orders", "GET /before"], ["GET /orders", "GET /after"]] {
+            gateway.serve(&name, &operations);
+            let both = document("both have it", &["GET /both"]);
+            gateway.define(&format!("{} shared", self.mark), ("json", both.as_bytes()), json!({}));
+            gateway.put(&format!("{} chat", self.mark), json!({ "description": self.mark }));
+            gateway.read(app, (&made.0, made.1)).await;
+        }
     }
 
     pub(crate) async fn call(&self, app: &TestApp, method: Method, path: &str, body: Option<Value>) -> Answer {

@@ -1,6 +1,7 @@
 //! The web's tests, over both databases.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod apis;
 mod app;
 mod auth;
 mod bodies;
@@ -9,6 +10,7 @@ mod console;
 mod directory;
 mod events;
 mod full;
+mod gateway;
 mod inventory;
 mod letters;
 mod lists;

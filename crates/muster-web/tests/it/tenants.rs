@@ -11,6 +11,7 @@ use crate::app::{Answer, TestApp, both};
 use crate::bodies::default_map;
 use crate::console::browser::Browser;
 use crate::full::Full;
+use crate::gateway;
 use crate::tables::everything;
 use crate::walk::{Operation, Place, operations};
 
@@ -151,7 +152,11 @@ impl Full {
         for list in ["/api/v1/connectors", "/api/v1/users", "/api/v1/clients", "/api/v1/transform-maps"] {
             for item in of(list).await.as_array().unwrap().iter().filter(|item| item["locked"] != json!(true)) {
                 let body = match list {
-                    "/api/v1/connectors" => json!({ "name": item["name"], "type": item["type"], "settings": settings }),
+                    "/api/v1/connectors" => {
+                        let settings =
+                            if item["type"] == gateway::TYPE { gateway::settings() } else { settings.clone() };
+                        json!({ "name": item["name"], "type": item["type"], "settings": settings })
+                    }
                     "/api/v1/users" => {
                         json!({ "username": item["username"], "password": "canary-password", "role": "viewer" })
                     }
@@ -176,7 +181,7 @@ async fn seen(app: &TestApp, full: &Full) -> Vec<(String, String)> {
         operations(app).await.iter().filter(|operation| walked(operation) && operation.method == Method::GET)
     {
         let path = full.request(operation, None).0;
-        if ["/api/v1/inventory/users", "/api/v1/inventory/groups"].contains(&path.as_str()) {
+        if ["/api/v1/inventory/users", "/api/v1/inventory/groups", "/api/v1/inventory/apis"].contains(&path.as_str()) {
             paths.extend(ways_to_ask(&path));
         }
         if operation.path.ends_with("/members") || operation.path.ends_with("/memberships") {
@@ -200,6 +205,7 @@ async fn seen(app: &TestApp, full: &Full) -> Vec<(String, String)> {
         "users",
         "groups",
         "roles",
+        "apis",
         "sources",
         "connectors",
         "runs",
@@ -217,7 +223,7 @@ async fn seen(app: &TestApp, full: &Full) -> Vec<(String, String)> {
             all.push((path, shown));
         }
     }
-    for part in ["users/facets", "groups/facets"] {
+    for part in ["users/facets", "groups/facets", "apis/facets"] {
         let path = format!("/console/{part}");
         all.push((path.clone(), browser.part(&path).await.text));
     }

@@ -49,7 +49,7 @@ const IDS: [(&str, &str); 9] = [
     ("run", "runs"),
 ];
 /// Those that are no ids. What is in neither list has to be put into one of them.
-const PLAIN: [&str; 29] = [
+const PLAIN: [&str; 30] = [
     "current",
     "new",
     "cursor",
@@ -63,6 +63,7 @@ const PLAIN: [&str; 29] = [
     "stream",
     "version",
     "Last-Event-ID",
+    "If-None-Match",
     "clientId",
     "clientSecret",
     "level",
@@ -215,6 +216,10 @@ async fn the_document_is_whole() {
         GET /api/v1/dead-letters
         GET /api/v1/dead-letters/{id}
         GET /api/v1/held
+        GET /api/v1/inventory/apis
+        GET /api/v1/inventory/apis/{id}
+        GET /api/v1/inventory/apis/{id}/definition
+        GET /api/v1/inventory/apis/{id}/history
         GET /api/v1/inventory/groups
         GET /api/v1/inventory/groups/{id}
         GET /api/v1/inventory/groups/{id}/history

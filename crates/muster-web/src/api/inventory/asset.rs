@@ -1,5 +1,6 @@
 //! An asset, as lists show it.
 
+use muster_core::clock::Instant;
 use muster_store::AssetRow;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,13 +13,19 @@ use crate::api::names::Names;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Asset {
     pub(super) id: i64,
-    /// `user` or `group`.
+    /// `user`, `group` or `api`.
     pub(super) class: String,
     /// `present`, `gone` or `held`.
     pub(super) status: &'static str,
     /// Why it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) gone_cause: Option<String>,
+    /// Since when it is held, or gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) missing_since: Option<String>,
+    /// When the scope it lies in was last read to its end; of what is held or gone, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen: Option<String>,
     /// The kind of source: `inventory.source`.
     pub(super) source: String,
     /// The connector that brought it.
@@ -27,7 +34,7 @@ pub(super) struct Asset {
     pub(super) first_seen: String,
     /// When its content last changed.
     pub(super) changed_at: String,
-    /// `assetHeader` and `assetDetail`.
+    /// `assetHeader` and `assetDetail`; of an API, `masifLocation` is where its definition is had.
     #[schema(value_type = Object)]
     pub(super) asset: Value,
 }
@@ -43,6 +50,8 @@ impl Asset {
             class: row.class,
             status: row.status,
             gone_cause: row.gone_cause,
+            missing_since: row.missing_since.map(Instant::to_rfc3339),
+            last_seen: row.last_seen.map(Instant::to_rfc3339),
             first_seen: row.first_seen.to_rfc3339(),
             changed_at: row.changed_at.to_rfc3339(),
             asset: row.document,

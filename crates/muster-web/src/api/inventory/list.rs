@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::asset::Asset;
+use super::definition;
 use crate::api::names::Names;
 use crate::api::page::{PageParameters, Paging, cursor, open_cursor};
 use crate::auth::{Principal, Viewer};
@@ -28,7 +29,7 @@ use crate::hub::Hub;
 const FACETS: usize = 8;
 
 pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
-    OpenApiRouter::new().routes(routes!(users)).routes(routes!(groups))
+    OpenApiRouter::new().routes(routes!(users)).routes(routes!(groups)).routes(routes!(apis))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -108,6 +109,20 @@ async fn groups(
     list((&hub, &who), Class::Group, &paging, &asked).await
 }
 
+/// APIs, with their endpoints.
+#[utoipa::path(
+    get, path = "/api/v1/inventory/apis", tag = "inventory", operation_id = "listInventoryApis",
+    params(PageParameters, Asked), responses((status = 200, description = "A page of them.", body = Assets))
+)]
+async fn apis(
+    State(hub): State<Arc<Hub>>,
+    Viewer(who): Viewer,
+    paging: Paging,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Assets>, Problem> {
+    list((&hub, &who), Class::Api, &paging, &asked).await
+}
+
 async fn list(
     (hub, who): (&Hub, &Principal),
     class: Class,
@@ -128,7 +143,8 @@ async fn list(
     let page = Page { sort, after, limit: u32::try_from(paging.limit).unwrap_or(1) };
     let (ids, next) = hub.store.list(&filter, &view, &page).await?;
     let names = Names::of(hub, who.tenant).await?;
-    let rows = hub.store.assets(who.tenant, &ids).await?;
+    let mut rows = hub.store.assets(who.tenant, &ids).await?;
+    definition::place((hub, who.tenant), &mut rows).await?;
     let mut rows: HashMap<i64, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     let items = ids.iter().filter_map(|id| rows.remove(id)).map(|row| Asset::of(&names, row)).collect();
     let count = match counting {

@@ -1,15 +1,16 @@
-//! The inventory: users and groups, the roles derived from them, sources.
+//! The inventory: users, groups and APIs, the roles derived from groups, the definitions of APIs, sources.
 //!
-//! Users and groups are two lists of one kind: a handler each, one function behind both.
+//! Users, groups and APIs are lists of one kind: a handler each, one function behind all.
 
 mod asset;
+pub(crate) mod definition;
 mod detail;
 mod list;
 pub(crate) mod members;
 pub(crate) mod roles;
 mod sources;
 
-pub(crate) use detail::record;
+pub(crate) use detail::{DefinitionChange, record};
 
 use std::sync::Arc;
 
@@ -24,13 +25,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<Hub>> {
     OpenApiRouter::new()
         .merge(list::router())
         .merge(detail::router())
+        .merge(definition::router())
         .merge(members::router())
         .merge(roles::router())
         .merge(sources::router())
 }
 
 /// The asset of that id, if it is of that class.
-async fn find(hub: &Hub, tenant: i64, class: Class, id: i64) -> Result<AssetRow, Problem> {
+pub(crate) async fn find(hub: &Hub, tenant: i64, class: Class, id: i64) -> Result<AssetRow, Problem> {
     let row = hub.store.assets(tenant, &[id]).await?.pop();
     row.filter(|row| row.class == class.word()).ok_or_else(|| Problem::new(Code::NotFound))
 }

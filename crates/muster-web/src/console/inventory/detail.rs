@@ -14,16 +14,18 @@ use muster_store::hub::ConnectionRow;
 use muster_store::{AssetRow, DocumentRow};
 use serde_json::Value;
 
+use super::api::{ApiPart, Asked};
 use super::history::{Entry, timeline};
 use super::members::{Circle, members, owners};
 use super::raw::{RawAttribute, origins, raw_attributes};
 use super::{Kind, Shown, label, name};
+use crate::api::inventory::definition::place;
 use crate::api::inventory::roles::ids;
 use crate::console::frame::{Frame, Visitor, html};
 use crate::console::part::{Badge, When};
 use crate::console::profiles::collects_posture;
 use crate::error::{Code, Problem};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::hub::Hub;
 use crate::made_by;
 
@@ -47,11 +49,13 @@ struct DetailPage {
     connector: Option<(String, String)>,
     source: String,
     first_seen: When,
+    last_seen: Option<When>,
     changed_at: When,
     place: String,
     attributes: Vec<Attribute>,
     map: Option<String>,
-    owners: Circle,
+    api: Option<ApiPart>,
+    owners: Option<Circle>,
     members: Option<Circle>,
     history: Vec<Entry>,
     raw: Option<Vec<RawAttribute>>,
@@ -85,17 +89,32 @@ pub(in crate::console) async fn detail(
     State(hub): State<Arc<Hub>>,
     visitor: Visitor,
     Path(id): Path<i64>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let found = hub.store.assets(visitor.tenant(), &[id]).await?.into_iter().next();
     let asset = found.filter(|asset| asset.class == kind.class.word()).ok_or_else(|| Problem::new(Code::NotFound))?;
     if kind.is_derived() && !ids(&hub, visitor.tenant()).await?.0.contains(&id) {
         return Err(Problem::new(Code::NotFound));
     }
-    html(StatusCode::OK, &page(&hub, &visitor, kind, &asset).await?)
+    let api = match kind.class {
+        Class::Api => Some(ApiPart::of((&hub, visitor.tenant()), &asset, &asked).await?),
+        _ => None,
+    };
+    if let Some(api) = api.as_ref().filter(|_| visitor.wants_part) {
+        return html(StatusCode::OK, &api.as_endpoints());
+    }
+    html(StatusCode::OK, &page(&hub, &visitor, (kind, &asset), api).await?)
 }
 
-async fn page(hub: &Hub, visitor: &Visitor, kind: &'static Kind, asset: &AssetRow) -> Result<DetailPage, Problem> {
+async fn page(
+    hub: &Hub,
+    visitor: &Visitor,
+    (kind, asset): (&'static Kind, &AssetRow),
+    api: Option<ApiPart>,
+) -> Result<DetailPage, Problem> {
     let tenant = visitor.tenant();
+    let mut shown = [asset.clone()];
+    place((hub, tenant), &mut shown).await?;
     let around = Around::of(hub, tenant, asset).await?;
     let connection = around.connection.as_ref();
     let profiles = match connection {
@@ -113,11 +132,13 @@ async fn page(hub: &Hub, visitor: &Visitor, kind: &'static Kind, asset: &AssetRo
         connector: connection.map(|one| (one.name.clone(), format!("/console/connectors/{}", one.uuid))),
         source: connection.map(|one| one.source_name.clone()).unwrap_or_default(),
         first_seen: visitor.when(asset.first_seen),
+        last_seen: asset.last_seen.map(|at| visitor.when(at)),
         changed_at: visitor.when(asset.changed_at),
         place: place_of(hub, asset).await?,
-        attributes: attributes(kind, asset, &around, visitor),
+        attributes: attributes(kind, &shown[0], &around, visitor),
         map: around.map.as_ref().map(|map| format!("{}, version {}", map.name, map.version)),
-        owners: owners(hub, tenant, asset.id).await?,
+        owners: if api.is_none() { Some(owners(hub, tenant, asset.id).await?) } else { None },
+        api,
         members: if is_group { Some(members(hub, tenant, asset.id).await?) } else { None },
         history: timeline(hub, visitor, asset).await?,
         raw: raw_attributes(&around),

@@ -9,16 +9,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use muster_core::asset::schema::{FieldType, SearchValue};
+use muster_core::connector::Offer;
 use muster_core::query::tokens::Target;
 use muster_core::query::{Query as Wanted, QueryError, tokens};
 use muster_store::AssetRow;
-use muster_store::search::{Counting, Page, PageKey, Sort, View};
+use muster_store::search::{Count, Counting, Page, PageKey, Sort, View};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Shown, field, name, place};
 use crate::api::names::Names;
 use crate::console::frame::{Frame, Visitor, html};
-use crate::console::part::{Badge, Number, address};
+use crate::console::part::{Badge, Number, When, address};
 use crate::error::{Code, Problem};
 use crate::extract::Query;
 use crate::hub::Hub;
@@ -106,9 +107,15 @@ struct Column {
 struct Row {
     href: String,
     name: String,
+    below: Option<String>,
+    /// When it was last seen, or since when it is missing.
+    seen: Option<When>,
+    is_missing: bool,
     values: Vec<Shown>,
     source: String,
     presence: Badge,
+    /// What its source says of its state.
+    service: Option<String>,
 }
 
 struct Choice {
@@ -134,6 +141,8 @@ struct ListPage {
     first: Option<String>,
     facets: String,
     has_connector: bool,
+    /// The connector types that bring such assets, with where one is made.
+    types: Vec<(&'static str, String)>,
 }
 
 /// The list of a class.
@@ -187,6 +196,7 @@ fn empty(kind: &'static Kind, visitor: &Visitor, asked: Asked) -> ListPage {
         first,
         facets,
         has_connector: true,
+        types: Vec::new(),
         asked,
     }
 }
@@ -210,8 +220,11 @@ fn view(hub: &Hub, visitor: &Visitor, kind: &Kind) -> View {
 
 /// A query that was written by a person and a choice: too long together, perhaps.
 fn parse(asked: &Asked, kind: &Kind) -> Result<Wanted, Problem> {
-    Wanted::parse(&asked.text(), Some(kind.class))
-        .map_err(|error| Problem::new(Code::InvalidFilter).detail(error.to_string()))
+    query(&asked.text(), kind)
+}
+
+fn query(text: &str, kind: &Kind) -> Result<Wanted, Problem> {
+    Wanted::parse(text, Some(kind.class)).map_err(|error| Problem::new(Code::InvalidFilter).detail(error.to_string()))
 }
 
 async fn fill(hub: &Hub, visitor: &Visitor, page: &mut ListPage) -> Result<(), Problem> {
@@ -221,17 +234,34 @@ async fn fill(hub: &Hub, visitor: &Visitor, page: &mut ListPage) -> Result<(), P
     let after = if asked.after.is_empty() { None } else { Some(read_key(&asked.after)?) };
     let wanted = Page { sort: asked.sort(kind), after, limit: ROWS };
     let (ids, next) = hub.store.list(&query, &view, &wanted).await?;
-    let count = hub.store.count(&query, &view, Counting::Capped).await?;
-    let number = Number(u64::try_from(count.value).unwrap_or(0));
-    page.count = if count.exact { number.to_string() } else { format!("{number}+") };
+    page.count = said(hub.store.count(&query, &view, Counting::Capped).await?);
     page.next = next.map(|key| asked.at(kind, ("after", &write_key(&key))));
     page.rows = rows(hub, visitor, kind, &ids).await?;
     if page.rows.is_empty() {
-        let connectors =
-            hub.store.connections(visitor.tenant(), muster_store::hub::Page { after: 0, limit: 1 }).await?;
-        page.has_connector = !connectors.is_empty();
+        let brings = |offer: &&Offer| offer.model.streams.iter().any(|stream| stream.class == kind.class);
+        let offers: Vec<&Offer> = hub.offers.iter().filter(brings).collect();
+        let all = hub.store.connections(visitor.tenant(), muster_store::hub::Page { after: 0, limit: 1000 }).await?;
+        let is_one = |type_name: &str| offers.iter().any(|offer| offer.spec.type_name == type_name);
+        page.has_connector = all.iter().any(|connection| is_one(&connection.type_name));
+        let place = |offer: &&Offer| format!("/console/connectors/new/{}", offer.spec.type_name);
+        page.types = offers.iter().map(|offer| (offer.spec.source_name, place(offer))).collect();
     }
     Ok(())
+}
+
+fn said(count: Count) -> String {
+    let number = Number(u64::try_from(count.value).unwrap_or(0));
+    if count.exact { number.to_string() } else { format!("{number}+") }
+}
+
+/// How many assets of a class a query finds.
+pub(in crate::console) async fn count(
+    hub: &Hub,
+    visitor: &Visitor,
+    kind: &Kind,
+    asked: &str,
+) -> Result<String, Problem> {
+    Ok(said(hub.store.count(&query(asked, kind)?, &view(hub, visitor, kind), Counting::Capped).await?))
 }
 
 async fn rows(hub: &Hub, visitor: &Visitor, kind: &'static Kind, ids: &[i64]) -> Result<Vec<Row>, Problem> {
@@ -244,8 +274,14 @@ async fn rows(hub: &Hub, visitor: &Visitor, kind: &'static Kind, ids: &[i64]) ->
             let field = field(kind.class, token)?;
             Some(Shown::of(field, field.value_in(detail?)?, visitor))
         };
+        let text = |token| field(kind.class, token)?.value_in(detail?)?.as_str().map(str::to_owned);
+        let service = asset.document["assetDetail"][kind.class.detail_key()]["serviceStatus"].as_str();
         Row {
             href: place(&asset.class, asset.id).unwrap_or_default(),
+            below: kind.below.and_then(text),
+            seen: asset.missing_since.or(asset.last_seen).or(Some(asset.first_seen)).map(|at| visitor.when(at)),
+            is_missing: asset.missing_since.is_some(),
+            service: service.map(str::to_owned),
             name: name(&asset.document, &asset.source_key),
             values: kind.columns[1..].iter().map(|(_, token)| value(token).unwrap_or(Shown::Nothing)).collect(),
             source: connectors.connector(asset.connector).map(|label| label.name.clone()).unwrap_or_default(),

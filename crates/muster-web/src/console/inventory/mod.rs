@@ -1,5 +1,7 @@
-//! Users and groups: lists by query, and one asset with all that is known of it.
+//! Users, groups and APIs: lists by query, and one asset with all that is known of it.
 
+mod api;
+mod definition;
 mod detail;
 mod history;
 mod list;
@@ -12,8 +14,9 @@ use muster_core::asset::schema::{self, Field, FieldType};
 use muster_core::clock::Instant;
 use serde_json::Value;
 
+pub(super) use definition::definition;
 pub(super) use detail::detail;
-pub(super) use list::{facets, list};
+pub(super) use list::{count, facets, list};
 pub(super) use roles::roles;
 
 use super::frame::Visitor;
@@ -29,7 +32,15 @@ pub(super) struct Kind {
     pub(super) one: &'static str,
     /// What lists show, in order; the first is the name.
     columns: &'static [(&'static str, &'static str)],
+    /// What stands below the name, by its token.
+    below: Option<&'static str>,
+    /// What lists call the last column: whether it is there, and what its source says of its state.
+    presence: &'static str,
+    /// Whether lists say when it was last seen.
+    is_seen: bool,
     facets: &'static [(&'static str, &'static str)],
+    /// What words without a token find.
+    words: &'static str,
     /// A query to begin with.
     example: &'static str,
 }
@@ -47,7 +58,11 @@ pub(super) static USERS: Kind = Kind {
         ("Department", "user.department"),
         ("Last sign-in", "user.lastSuccessfulLoginAt"),
     ],
+    below: None,
+    presence: "Presence",
+    is_seen: false,
     facets: &[("Status", "user.status"), ("Source", "inventory.source"), ("Department", "user.department")],
+    words: "names and accounts",
     example: "status:DISABLED and lastSuccessfulLoginAt < now-90d",
 };
 
@@ -63,8 +78,38 @@ pub(super) static GROUPS: Kind = Kind {
         ("Visibility", "group.visibility"),
         ("Description", "group.description"),
     ],
+    below: None,
+    presence: "Presence",
+    is_seen: false,
     facets: &[("Type", "group.type"), ("Visibility", "group.visibility"), ("Source", "inventory.source")],
+    words: "names and accounts",
     example: "type:Security and visibility:UNIVERSAL",
+};
+
+pub(super) static APIS: Kind = Kind {
+    class: Class::Api,
+    place: "/console/apis",
+    title: "Discovered APIs",
+    one: "Discovered API",
+    columns: &[
+        ("Name and URL", "api.displayName"),
+        ("Endpoints", "api.endpointCount"),
+        ("Version", "api.apiVersion"),
+        ("Type", "api.apiType"),
+        ("Definition", "api.definitionState"),
+        ("Scan", "api.scanReady"),
+    ],
+    below: Some("api.url"),
+    presence: "Status",
+    is_seen: true,
+    facets: &[
+        ("Definition", "api.definitionState"),
+        ("Type", "api.apiType"),
+        ("Source", "inventory.source"),
+        ("Service", "api.service"),
+    ],
+    words: "names and URLs",
+    example: "scanReady:true and endpoints:(method:DELETE and security is null)",
 };
 
 /// Privileged groups, as roles. They have a list of their own.
@@ -74,7 +119,11 @@ pub(super) static ROLES: Kind = Kind {
     title: "Roles",
     one: "role",
     columns: &[],
+    below: None,
+    presence: "Presence",
+    is_seen: false,
     facets: &[],
+    words: "",
     example: "",
 };
 
@@ -86,7 +135,7 @@ impl Kind {
 
     /// The kind of a class that has pages.
     pub(super) fn of(class: &str) -> Option<&'static Self> {
-        [&USERS, &GROUPS].into_iter().find(|kind| kind.class.word() == class)
+        [&USERS, &GROUPS, &APIS].into_iter().find(|kind| kind.class.word() == class)
     }
 }
 
@@ -113,6 +162,8 @@ impl Shown {
             (_, Value::Null) => Self::Nothing,
             (FieldType::Time, Value::String(text)) => time(text).unwrap_or_else(|| Self::Text(text.clone())),
             (_, Value::String(text)) if field.token == "user.status" => Self::Status(Badge::status(text)),
+            (_, Value::String(text)) if field.token == "api.definitionState" => Self::Status(Badge::definition(text)),
+            (_, Value::Bool(ready)) if field.token == "api.scanReady" => Self::Status(Badge::readiness(*ready)),
             (_, value) => Self::plain(value),
         }
     }

@@ -9,6 +9,9 @@ use muster_core::value::decode;
 
 use super::detail::Around;
 
+/// How many characters of a value are shown.
+const LONGEST: usize = 4000;
+
 /// An attribute as the source named it, with its values.
 pub(super) struct RawAttribute {
     pub(super) name: String,
@@ -26,7 +29,7 @@ pub(super) fn raw_attributes(around: &Around<'_>) -> Option<Vec<RawAttribute>> {
             continue;
         };
         let text = match decode(attribute.value_type, bytes) {
-            Ok(Some(value)) => value.to_text(),
+            Ok(Some(value)) => cut(value.to_text()),
             Ok(None) => "never".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };
@@ -40,6 +43,14 @@ pub(super) fn raw_attributes(around: &Around<'_>) -> Option<Vec<RawAttribute>> {
     }
     found.sort_by(|left, right| left.name.cmp(&right.name));
     Some(found)
+}
+
+/// A value as long as a page takes: lists that a connector made can be very long.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text,
+    }
 }
 
 fn kind(kind: AttributeKind) -> &'static str {

@@ -11,10 +11,11 @@ use super::source::{Object, user};
 use super::world::{World, people};
 use crate::app::both;
 
-const OPEN: [&str; 11] = [
+const OPEN: [&str; 12] = [
     "/console/users",
     "/console/groups",
     "/console/roles",
+    "/console/apis",
     "/console/sources",
     "/console/connectors",
     "/console/runs",
@@ -24,12 +25,13 @@ const OPEN: [&str; 11] = [
     "/console/account",
     "/console/schedule",
 ];
-const MANAGED: [&str; 5] = [
+const MANAGED: [&str; 6] = [
     "/console/accounts",
     "/console/clients",
     "/console/audit",
     "/console/connectors/new",
     "/console/connectors/new/active_directory",
+    "/console/connectors/new/azure_api_management",
 ];
 
 #[tokio::test]
