@@ -353,6 +353,9 @@ pub(crate) struct DemoArguments {
     /// People in the simulated directory.
     #[arg(long, value_name = "N", default_value_t = 5000)]
     pub(crate) users: u64,
+    /// APIs in each of the tenant's four services, a fifth of them in a workspace; no tenant where it is 0.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) apis: u64,
 }
 
 /// How a list is printed.
