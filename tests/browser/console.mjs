@@ -12,7 +12,7 @@ const USERS = 300;
 /** What the simulated tenant says of itself, and the address of the profile that reads it. */
 let azure, profile;
 
-before(() => start("demo", "--users", String(USERS)), { timeout: START_MS + 30_000 });
+before(() => start("demo", "--users", String(USERS), "--apis", "0"), { timeout: START_MS + 30_000 });
 after(stop);
 
 test("a wrong password is told, the right one opens the console", async () => {

@@ -33,6 +33,7 @@ const GENERATORS: &[Generator] = &[
         output: "docs/reference/connectors/azure_api_management.md",
         arguments: &["reference", "connectors/azure_api_management"],
     },
+    Generator { output: "docs/reference/connectors/mulesoft.md", arguments: &["reference", "connectors/mulesoft"] },
 ];
 
 pub(crate) fn run(shell: &Shell, mode: Mode) -> Result<()> {

@@ -1,4 +1,5 @@
 //! What connectors share: how they talk to sources. Connector code itself neither opens sockets nor logs bodies.
 
+pub mod definition;
 pub mod http;
 pub mod ldap;

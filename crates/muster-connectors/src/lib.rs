@@ -17,11 +17,13 @@ use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess};
 pub mod active_directory;
 pub mod azure_api_management;
 pub mod kit;
+pub mod mulesoft;
 #[cfg(test)]
 mod testkit;
 
 /// All connector types.
-pub static REGISTRY: &[&ConnectorType] = &[&active_directory::CONNECTOR, &azure_api_management::CONNECTOR];
+pub static REGISTRY: &[&ConnectorType] =
+    &[&active_directory::CONNECTOR, &azure_api_management::CONNECTOR, &mulesoft::CONNECTOR];
 
 /// A kind of source.
 #[derive(Debug)]

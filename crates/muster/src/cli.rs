@@ -289,6 +289,27 @@ pub(crate) enum LabCommand {
     Directory(LabDirectoryArguments),
     /// An Azure tenant with API Management over HTTP; prints one line of JSON when it answers.
     Azure(LabAzureArguments),
+    /// MuleSoft's Anypoint Platform over HTTP; prints one line of JSON when it answers.
+    Anypoint(LabAnypointArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabAnypointArguments {
+    /// Where the platform, its storage and `/_lab/` answer; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The same seed and sizes give the same platform.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Business groups below the root.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) groups: u64,
+    /// Environments in each business group.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) environments: u64,
+    /// API instances in each environment.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) apis: u64,
 }
 
 #[derive(Debug, Args)]
@@ -358,6 +379,9 @@ pub(crate) struct DemoArguments {
     /// People in the simulated directory.
     #[arg(long, value_name = "N", default_value_t = 5000)]
     pub(crate) users: u64,
+    /// APIs in each of the tenant's four services, a fifth of them in a workspace; no tenant where it is 0.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) apis: u64,
 }
 
 /// How a list is printed.

@@ -103,7 +103,14 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     let options = DirectoryOptions { seed: arguments.seed, users: arguments.users, ..DirectoryOptions::default() };
     let lab = start(options).await?;
     eprintln!("a simulated Active Directory answers at ldap://{}", lab.ldap_address());
-    let sizes = AzureOptions { subscriptions: 2, services: 2, apis: 8, workspace: 2, ..AzureOptions::default() };
+    let workspace = arguments.apis / 5;
+    let sizes = AzureOptions {
+        subscriptions: 2,
+        services: 2,
+        apis: arguments.apis - workspace,
+        workspace,
+        ..AzureOptions::default()
+    };
     let azure = muster_lab::azure::start(AzureOptions { seed: arguments.seed, ..sizes }).await?;
     eprintln!("a simulated Azure tenant answers at {}", azure.url());
     let password = password(&directory)?;
@@ -117,7 +124,8 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
         password: Some(password.clone()),
     };
     let serving = Serving::start(start).await?;
-    for source in [Source::directory(&lab), Source::azure(&azure)] {
+    let tenant = (arguments.apis > 0).then(|| Source::azure(&azure));
+    for source in std::iter::once(Source::directory(&lab)).chain(tenant) {
         let connection = connection(&serving.hub, &source).await?;
         let profile = profile(&serving.hub, (&source, &connection)).await?;
         first_run(&serving.hub, &profile).await?;

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use muster_lab::anypoint::AnypointOptions;
 use muster_lab::azure::AzureOptions;
 use muster_lab::directory::DirectoryOptions;
-use muster_lab::{LabError, azure, directory};
+use muster_lab::{LabError, anypoint, azure, directory};
 
-use crate::cli::{LabArguments, LabAzureArguments, LabCommand, LabDirectoryArguments};
+use crate::cli::{LabAnypointArguments, LabArguments, LabAzureArguments, LabCommand, LabDirectoryArguments};
 use crate::console::say_line;
 use crate::failure::Failure;
 
@@ -20,6 +21,12 @@ pub(crate) async fn run(arguments: &LabArguments) -> Result<ExitCode, Failure> {
         }
         LabCommand::Azure(arguments) => {
             let running = azure::start(azure_options(arguments)).await?;
+            say_line(running.banner());
+            interrupted().await;
+            running.stop().await;
+        }
+        LabCommand::Anypoint(arguments) => {
+            let running = anypoint::start(anypoint_options(arguments)).await?;
             say_line(running.banner());
             interrupted().await;
             running.stop().await;
@@ -52,6 +59,11 @@ fn azure_options(arguments: &LabAzureArguments) -> AzureOptions {
         *arguments;
     let sizes = AzureOptions { subscriptions, services, apis, workspace, ..AzureOptions::default() };
     AzureOptions { listen, seed, definition, page, limited, ..sizes }
+}
+
+fn anypoint_options(arguments: &LabAnypointArguments) -> AnypointOptions {
+    let LabAnypointArguments { listen, seed, groups, environments, apis } = *arguments;
+    AnypointOptions { listen, seed, groups, environments, apis, ..AnypointOptions::default() }
 }
 
 impl From<LabError> for Failure {

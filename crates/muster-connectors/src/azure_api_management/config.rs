@@ -177,22 +177,9 @@ fn identifier(given: &str, field: &str, remedy: &str) -> Result<String, SettingE
     if fits { Ok(given.to_ascii_lowercase()) } else { Err(SettingError::new(field, "it is no id", remedy)) }
 }
 
-/// A base URL: HTTPS, or HTTP to this very machine, for a simulator.
 fn base(given: &str, field: &str) -> Result<Url, SettingError> {
     let remedy = "give an `https://` URL without user, query or fragment";
-    let problem = |problem: &str| SettingError::new(field, problem, remedy);
-    let mut url = Url::parse(given.trim()).map_err(|_| problem("it is no URL"))?;
-    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    if !(url.scheme() == "https" || url.scheme() == "http" && local) {
-        return Err(problem("it is not HTTPS"));
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(problem("it holds more than a host and a path"));
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
+    crate::kit::http::base_url(given).map_err(|problem| SettingError::new(field, problem, remedy))
 }
 
 /// Where these settings read: the tenant, and of it the subscriptions that are named.

@@ -23,9 +23,10 @@ use super::MODEL;
 use super::api::{Api, Operations, Service, VersionSet, VersionSets};
 use super::client::Client;
 use super::config::Revisions;
-use super::definition::{Found, Source, State, source};
+use super::definition::{self, Source, source};
 use super::products::{Products, access};
 use super::record::{Parts, push};
+use crate::kit::definition::{Found, State};
 use crate::kit::http::Wanted;
 
 /// Families under way at once: definitions are up to 32 MiB each.
@@ -246,13 +247,13 @@ impl Job<'_> {
             }
             Source::Export(format) => {
                 let bytes = self.export(api, format).await?;
-                let found = Found::read(bytes, api, (&lists.operations, &self.sets));
+                let found = definition::read(bytes, api, (&lists.operations, &self.sets));
                 if !matches!(found.state, State::Suspect(_)) {
                     return Ok(found);
                 }
                 let _alone = self.exports.write().await;
                 let bytes = self.client.export((&api.id, self.subscription), format, self.wanted).await?;
-                Ok(Found::read(bytes, api, (&lists.operations, &self.sets)))
+                Ok(definition::read(bytes, api, (&lists.operations, &self.sets)))
             }
         }
     }

@@ -5,7 +5,8 @@ use muster_core::model::StreamModel;
 use serde_json::Value as Json;
 
 use super::api::{Api, segment};
-use super::definition::Found;
+use super::definition::obstacles;
+use crate::kit::definition::Found;
 
 /// All that a record is made of.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Parts {
 /// Adds an API's record and its document to a batch; gives the document's size.
 pub(super) fn push(batch: &mut Batch, model: &StreamModel, parts: Parts) -> usize {
     let Parts { api, urls, endpoints, found, fingerprint, products, access } = parts;
-    let obstacles = found.obstacles(&urls);
+    let obstacles = obstacles(&found, &urls);
     let told = &api.properties;
     let flag = |value: bool| Some(if value { "TRUE" } else { "FALSE" }.to_owned());
     let list = |items: &[Json]| Some(Json::from(items.to_vec()).to_string());
@@ -51,6 +52,8 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, parts: Parts) -> usiz
         ("endpointCount", Some(endpoints.len().to_string())),
         ("specFormat", found.format.clone()),
         ("definitionState", Some(found.state.word().to_owned())),
+        ("definitionReasons", Some(Json::from(found.state.reasons()).to_string())),
+        ("definitionHash", found.hash.clone()),
         ("scanReady", flag(obstacles.is_empty())),
         ("scanReadyReasons", Some(Json::from(obstacles).to_string())),
         ("fingerprint", Some(fingerprint)),

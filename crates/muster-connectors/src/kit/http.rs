@@ -26,7 +26,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-pub use hosts::{HostRefused, Hosts, Origin};
+pub use hosts::{HostRefused, Hosts, Origin, base_url};
 pub use planner::{Bucket, Planner, Rate};
 
 /// The planner of this process: connectors that share a principal share its rates.

@@ -162,7 +162,7 @@ fn meaning_errors_name_the_token_and_the_remedy() {
     insta::assert_snapshot!(of_apis("endpoints:(methd:x)"), @"column 12: there is no token `api.endpoints.methd`, the nearest is `api.endpoints.method`; quote the text if it is no token");
     insta::assert_snapshot!(of_apis("endpoints:(method:x and users)"), @"column 25: words without a token cannot stand inside `api.endpoints:( … )`");
     insta::assert_snapshot!(of_apis("endpoints:(users)"), @"column 1: `api.endpoints` is a list: ask its elements, as `api.endpoints.method`, several of the same one as `api.endpoints:( … )`");
-    insta::assert_snapshot!(Query::parse("name:x", None).unwrap_err(), @r"column 1: `name` is short for `user.name` and `group.name` and `container.name`: write one in full");
+    insta::assert_snapshot!(Query::parse("name:x", None).unwrap_err(), @r"column 1: `name` is short for `user.name` and `group.name` and `api.name` and `container.name`: write one in full");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn short_tokens_are_found_where_unique() {
     assert_eq!(found("status", user), "user.status");
     assert_eq!(found("status", Some(Class::Group)), "inventory.status");
     assert_eq!(found("STATUS", None), "user.status");
-    assert_eq!(found("name", None), "user.name|group.name|container.name");
+    assert_eq!(found("name", None), "user.name|group.name|api.name|container.name");
     assert_eq!(found("name", Some(Class::Group)), "group.name");
     assert_eq!(found("city", user), "user.currentAddress.city");
     assert_eq!(found("currentAddress.city", None), "user.currentAddress.city");
@@ -255,6 +255,8 @@ fn the_reference_is_drawn_from_the_registry() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     | `inventory.status` |  | present, held, gone | is the whole text | scan |
     | `user.status` | `status` | text | is the whole text | index |
+    | `api.serviceStatus` | `serviceStatus` | text | is the whole text | scan |
+    | `api.runtimeStatus` | `runtimeStatus` | text | is the whole text | scan |
     ");
 }
 

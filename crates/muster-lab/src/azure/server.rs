@@ -19,6 +19,7 @@ use super::faults::AzureFaults;
 use super::limits::Limits;
 use super::sign_in::{TOKEN, token};
 use super::world::{Api, AzureChange, Service, World};
+use crate::query::{asked, decoded};
 
 /// How long an export takes where exports get in each other's way.
 const EXPORT_TAKES: Duration = Duration::from_millis(20);
@@ -417,30 +418,4 @@ fn sent((status, body): Answer) -> Response<Body> {
     let kind = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert("content-type", kind);
     response
-}
-
-/// A field of the query, decoded.
-fn asked(uri: &Uri, name: &str) -> Option<String> {
-    let fields = uri.query()?.split('&').filter_map(|field| field.split_once('='));
-    fields.map(|(key, value)| (decoded(key), decoded(value))).find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-/// Text without `%41`.
-pub(super) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = after.get(..2).filter(|_| byte == b'%').and_then(|two| std::str::from_utf8(two).ok());
-        match code.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(code) => {
-                bytes.push(code);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -7,8 +7,9 @@ use ring::digest::{SHA256, digest};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use super::server::{Answer, decoded};
+use super::server::Answer;
 use super::world::{CLIENT, SECRET, TENANT};
+use crate::query::decoded;
 
 pub(super) const TOKEN: &str = "eyJ0eXAiOiJKV1QifQ.lab.";
 /// The app's certificate. Its key is the simulator's own and opens nothing else.

@@ -1,6 +1,7 @@
 //! The binary against real servers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
+mod anypoint;
 mod azure;
 mod azure_changes;
 #[path = "../../../muster-web/tests/it/bodies.rs"]

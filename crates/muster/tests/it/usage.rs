@@ -193,7 +193,7 @@ fn default_maps_lint_clean_and_pass_their_cases() {
     let lint = muster(&["map", "lint"]);
     assert_eq!(
         (lint.code, lint.stdout.lines().filter(|line| line.ends_with("nothing to say")).count()),
-        (0, 4),
+        (0, 5),
         "{}",
         lint.stdout
     );

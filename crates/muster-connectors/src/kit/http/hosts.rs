@@ -33,6 +33,23 @@ pub struct HostRefused {
     pub origin: String,
 }
 
+/// Reads a base URL of the settings: HTTPS, or HTTP to this very machine, for a simulator. Its path ends with a slash.
+/// Without one, it is told what is wrong with it.
+pub fn base_url(given: &str) -> Result<Url, &'static str> {
+    let mut url = Url::parse(given.trim()).map_err(|_| "it is no URL")?;
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    if !(url.scheme() == "https" || url.scheme() == "http" && local) {
+        return Err("it is not HTTPS");
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("it holds more than a host and a path");
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
 /// The hosts that a connector's type and settings allow.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts {

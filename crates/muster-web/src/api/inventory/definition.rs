@@ -92,7 +92,7 @@ pub(crate) async fn place((hub, tenant): (&Hub, i64), rows: &mut [AssetRow]) -> 
     Ok(())
 }
 
-/// The other APIs that have the very same definition.
+/// The other APIs that have the same definition.
 pub(crate) struct Shared {
     /// How many.
     pub(crate) total: i64,
@@ -100,15 +100,20 @@ pub(crate) struct Shared {
     pub(crate) rows: Vec<AssetRow>,
 }
 
-/// The query that finds all APIs with that definition.
-pub(crate) fn same(name: &str) -> String {
-    format!("api.masifLocation:'{name}' and not inventory.status:gone")
+/// The query that finds all APIs with that API's definition: the very same bytes, or others that offer the same, wherever
+/// it is served. None where it has none.
+pub(crate) fn same(row: &AssetRow) -> Option<String> {
+    let bytes = format!("api.masifLocation:'{}'", name(row)?);
+    let hash = row.document["assetDetail"]["apiAssetClass"]["definitionHash"].as_str();
+    let meaning = hash.filter(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let either = meaning.map_or_else(|| bytes.clone(), |hash| format!("({bytes} or api.definitionHash:'{hash}')"));
+    Some(format!("{either} and not inventory.status:gone"))
 }
 
 /// Who else has this API's definition; none where it has none.
 pub(crate) async fn shared((hub, tenant): (&Hub, i64), row: &AssetRow) -> Result<Option<Shared>, Problem> {
-    let Some(name) = name(row) else { return Ok(None) };
-    let query = Query::parse(&same(name), Some(Class::Api))
+    let Some(same) = same(row) else { return Ok(None) };
+    let query = Query::parse(&same, Some(Class::Api))
         .map_err(|error| Problem::new(Code::InvalidFilter).detail(error.to_string()))?;
     let view = View { dialect: hub.store.dialect(), tenant, class: Class::Api, now: hub.now() };
     let page = Page { sort: Sort::default(), after: None, limit: NAMED + 1 };

@@ -57,7 +57,7 @@ struct Detail {
     /// The server that its volatile values came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     read_from: Option<String>,
-    /// Of an API whose definition is kept: the others that have the very same.
+    /// Of an API whose definition is kept: the others that have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     same_definition: Option<SameDefinition>,
     /// Target → the map, its version, the attributes that decide the value, the functions they pass through.
@@ -118,12 +118,12 @@ async fn detail((hub, who): (&Hub, &Principal), class: Class, id: i64) -> Result
     }))
 }
 
-/// APIs with the very same definition, byte for byte.
+/// APIs with the same definition: the same bytes, or others that offer the same, wherever it is served.
 #[derive(Debug, Serialize, ToSchema)]
 struct SameDefinition {
     /// How many others have it.
     total: i64,
-    /// The first of them, 50 at most; `filter=masifLocation:` and the definition's `ETag` find all.
+    /// The first of them, 50 at most; `filter=masifLocation:` and the definition's `ETag`, or `definitionHash:`, find all.
     items: Vec<SameApi>,
 }
 

@@ -52,7 +52,7 @@ struct Url {
     url: String,
 }
 
-/// Others with the very same definition.
+/// Others with the same definition.
 struct Same {
     total: Number,
     /// Name, address, connector.
@@ -73,6 +73,8 @@ pub(super) struct ApiPart {
     reasons: Vec<String>,
     state: Option<Badge>,
     meaning: Meaning,
+    /// What is lacking, does not agree or went wrong, in the connector's words.
+    told: Vec<String>,
     format: Option<String>,
     /// Where the bytes are had, and where they are shown as text.
     file: Option<(String, String)>,
@@ -104,6 +106,7 @@ impl ApiPart {
             is_ready: detail["scanReady"] == true,
             reasons: list(&detail["scanReadyReasons"]).iter().filter_map(Value::as_str).map(obstacle).collect(),
             meaning: meaning(state.unwrap_or_default()),
+            told: list(&detail["definitionReasons"]).iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             state: state.map(Badge::definition),
             format: detail["specFormat"].as_str().map(str::to_owned),
             file: is_kept.then(|| (kept::address(asset.id), format!("{place}/definition"))),
@@ -119,7 +122,7 @@ fn list(value: &Value) -> &[Value] {
 
 async fn same((hub, tenant): (&Hub, i64), asset: &AssetRow) -> Result<Option<Same>, Problem> {
     let shared = kept::shared((hub, tenant), asset).await?.filter(|shared| shared.total > 0);
-    let (Some(shared), Some(kept_name)) = (shared, kept::name(asset)) else { return Ok(None) };
+    let (Some(shared), Some(query)) = (shared, kept::same(asset)) else { return Ok(None) };
     let names = Names::of(hub, tenant).await?;
     let row = |row: &AssetRow| {
         let connector = names.connector(row.connector).map(|label| label.name.clone()).unwrap_or_default();
@@ -128,7 +131,7 @@ async fn same((hub, tenant): (&Hub, i64), asset: &AssetRow) -> Result<Option<Sam
     Ok(Some(Same {
         total: Number(u64::try_from(shared.total).unwrap_or(0)),
         rows: shared.rows.iter().map(row).collect(),
-        all: address(APIS.place, &[("q", &kept::same(kept_name))]),
+        all: address(APIS.place, &[("q", &query)]),
     }))
 }
 
@@ -138,7 +141,9 @@ impl Url {
         let (tone, meaning) = match kind {
             "public" => (Tone::Good, "callers reach it from the internet"),
             "private" => (Tone::Plain, "callers reach it from inside its network only"),
-            "backend" => (Tone::Warn, "where the gateway itself turns to; callers are not meant to"),
+            "consumer" => (Tone::Good, "what the API's owner gives its callers"),
+            "definition" => (Tone::Plain, "where its definition says that it is served"),
+            "backend" | "implementation" => (Tone::Warn, "where the gateway itself turns to; callers are not meant to"),
             _ => (Tone::Plain, ""),
         };
         Some(Self { kind: Badge::new(tone, kind), meaning, url: value["url"].as_str()?.to_owned() })

@@ -119,6 +119,34 @@ async fn what_is_missing_says_since_when() {
 }
 
 #[tokio::test]
+async fn one_definition_behind_two_gateways_is_known_as_one_and_what_it_lacks_is_told() {
+    both(async |app| {
+        read(&app, |gateway| {
+            let told = |reasons: &[&str]| {
+                let reasons = json!(reasons).to_string();
+                json!({ "definitionHash": "0a0b", "definitionState": "partial", "definitionReasons": reasons })
+            };
+            gateway.define(
+                "East",
+                ("json", b"{ \"servers\": 1 }"),
+                told(&["#/paths: <b>elsewhere</b> is not followed"]),
+            );
+            gateway.define("West", ("json", b"{ \"servers\": 2 }"), told(&[]));
+            gateway.define("Other", ("json", b"{}"), json!({ "definitionHash": "0c0d" }));
+        })
+        .await;
+        let browser = Browser::viewer(&app).await;
+        let (html, _) = page(&browser, "East").await;
+        let said = words(&html);
+        assert!(said.contains("The same definition as 1 other: West of Contoso . All that have it"), "{said}");
+        assert!(said.contains("#/paths: &#60;b&#62;elsewhere&#60;/b&#62; is not followed"), "{said}");
+        let all = between(&html, "of <bdi>Contoso</bdi></span>. <a href=\"", "\"").unwrap().replace("&#38;", "&");
+        assert!(words(&browser.page(&all).await).contains("2 Discovered APIs"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_api_shows_endpoints_addresses_readiness_and_definition() {
     both(async |app| {
         read(&app, |gateway| {
@@ -144,7 +172,7 @@ async fn an_api_shows_endpoints_addresses_readiness_and_definition() {
         assert!(said.contains("✓ stored It is kept as it came, and agrees"), "{said}");
         assert!(said.contains("Its format: openapi 3.0.1 ."), "{said}");
         assert!(said.contains("Subscription required yes subscriptionRequired"), "{said}");
-        assert!(said.contains("The very same definition as 1 other: Two of Contoso . All that have it"), "{said}");
+        assert!(said.contains("The same definition as 1 other: Two of Contoso . All that have it"), "{said}");
         assert!(!said.contains("Member of") && !html.contains("<i>"));
         let all = between(&html, "of <bdi>Contoso</bdi></span>. <a href=\"", "\"").unwrap().replace("&#38;", "&");
         assert!(words(&browser.page(&all).await).contains("2 Discovered APIs"));
@@ -309,7 +337,8 @@ async fn the_form_of_a_connector_that_brings_apis_keeps_its_secret_and_tests_it(
     both(async |app| {
         let browser = Browser::manager(&app);
         let form = browser.page(NEW).await;
-        for (key, is_required) in [("tenantId", true), ("clientId", true), ("clientSecret", true)] {
+        // A certificate does in place of the secret.
+        for (key, is_required) in [("tenantId", true), ("clientId", true), ("clientSecret", false)] {
             let field = between(&form, &format!("name=\"settings.authentication.{key}\""), ">").unwrap();
             assert_eq!(field.contains("required"), is_required, "{key}: {field}");
         }

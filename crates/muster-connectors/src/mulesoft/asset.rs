@@ -1,0 +1,139 @@
+//! What Exchange says of one version of an asset, and which of its files is the definition.
+
+use md5::Digest as _;
+use muster_core::connector::{ConnectorError, ErrorKind};
+use muster_core::secret::Secret;
+use muster_definition::{Definition, DefinitionError, Limits, read, read_main};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::kit::definition::{Found, State, ending};
+
+/// What a record and a fingerprint are made of: no links, people, ratings or other versions.
+const FACTS: [&str; 11] = [
+    "groupId",
+    "assetId",
+    "version",
+    "versionGroup",
+    "name",
+    "description",
+    "isPublic",
+    "type",
+    "status",
+    "originalFormat",
+    "originalFormatVersion",
+];
+
+/// One version of an asset.
+#[derive(Debug)]
+pub(super) struct Asset {
+    pub(super) facts: Json,
+    /// The one that is the definition; none where the asset has no file of its own.
+    pub(super) file: Option<File>,
+}
+
+/// A file of an asset.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct File {
+    classifier: Option<String>,
+    packaging: Option<String>,
+    external_link: Option<Secret>,
+    md5: Option<String>,
+    sha1: Option<String>,
+    main_file: Option<String>,
+    #[serde(default)]
+    is_generated: Option<bool>,
+}
+
+impl Asset {
+    pub(super) fn of(detail: &Json) -> Self {
+        let files: Vec<File> =
+            detail["files"].as_array().into_iter().flatten().filter_map(|file| File::deserialize(file).ok()).collect();
+        let mut facts: serde_json::Map<String, Json> =
+            FACTS.iter().map(|key| ((*key).to_owned(), detail[*key].clone())).collect();
+        // A definition that is generated anew has other checksums.
+        facts.insert("files".to_owned(), files.iter().map(File::facts).collect());
+        let file = files.into_iter().filter(|file| file.rank().is_some()).min_by_key(File::rank);
+        Self { facts: Json::Object(facts), file }
+    }
+}
+
+impl File {
+    fn facts(&self) -> Json {
+        json!([self.classifier, self.packaging, self.md5, self.sha1, self.main_file, self.is_generated])
+    }
+
+    fn classifier(&self) -> &str {
+        self.classifier.as_deref().unwrap_or_default()
+    }
+
+    /// How good a definition it is, the least the best: OpenAPI as written, as generated, RAML, WSDL, others as written.
+    /// What holds its modules goes first among equals. None: it is no definition.
+    fn rank(&self) -> Option<u8> {
+        let generated = self.is_generated == Some(true);
+        let rank = match (self.classifier(), generated) {
+            ("fat-oas", false) => 0,
+            ("oas", false) => 1,
+            ("fat-oas", true) => 2,
+            ("oas", true) => 3,
+            ("fat-raml", false) => 4,
+            ("raml", false) => 5,
+            ("fat-raml", true) => 6,
+            ("raml", true) => 7,
+            ("wsdl", _) => 8,
+            ("graphql" | "evented-api" | "async-api" | "custom" | "http-api", false) => 9,
+            _ => return None,
+        };
+        self.external_link.is_some().then_some(rank)
+    }
+
+    /// Whether it is read, or only kept.
+    fn is_read(&self) -> bool {
+        self.rank().is_some_and(|rank| rank <= 8)
+    }
+
+    pub(super) fn link(&self) -> Option<&Secret> {
+        self.external_link.as_ref()
+    }
+
+    /// Holds the bytes against the checksums that Exchange has of them.
+    pub(super) fn check(&self, operation: &str, bytes: &[u8]) -> Result<(), ConnectorError> {
+        let agrees = |name: &str, known: &Option<String>, found: String| match known.as_deref().map(str::trim) {
+            Some(known) if !known.is_empty() && !known.eq_ignore_ascii_case(&found) => {
+                let message = format!("its {name} is not the one that Exchange has: the file came damaged");
+                Err(ConnectorError::new(ErrorKind::Unavailable, operation, message))
+            }
+            _ => Ok(()),
+        };
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let sha1 = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
+        agrees("SHA-1", &self.sha1, hex(sha1.as_ref()))?;
+        agrees("MD5", &self.md5, hex(&md5::Md5::digest(bytes)))
+    }
+
+    /// What it says. What cannot be read is kept all the same, and told as such.
+    pub(super) fn read(&self, bytes: Vec<u8>) -> Found {
+        let packaging = self.packaging.as_deref().unwrap_or_default();
+        let is_zip = bytes.starts_with(b"PK");
+        let kept = if is_zip { "zip" } else { packaging };
+        let kept = if kept.is_empty() || !kept.bytes().all(|b| b.is_ascii_lowercase()) { "bin" } else { kept };
+        if !self.is_read() {
+            return Found::kept(self.classifier(), kept, bytes);
+        }
+        match self.definition(&bytes, is_zip) {
+            Ok(definition) => Found::of(&definition, if is_zip { "zip" } else { ending(&definition) }, bytes),
+            Err(error) => {
+                Found { state: State::Failed(error.to_string()), ..Found::kept(self.classifier(), kept, bytes) }
+            }
+        }
+    }
+
+    fn definition(&self, bytes: &[u8], is_zip: bool) -> Result<Definition, DefinitionError> {
+        let limits = Limits::default();
+        match self.main_file.as_deref().filter(|main| is_zip && !main.is_empty()) {
+            Some(main) => read_main(bytes, main, &limits),
+            None => read(bytes, &limits),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Testing the connection: named steps, each with its remedy.
+
+use muster_core::connector::{ConnectorError, Step, StepOutcome, StepSink};
+
+use super::Anypoint;
+use super::instance::Instance;
+use super::plan::{Scope, plan};
+use super::read::Job;
+
+const STEPS: [&str; 5] = ["sign in", "business groups and environments", "APIs", "Exchange asset", "definition"];
+
+struct Reporter<'a> {
+    sink: &'a dyn StepSink,
+    done: usize,
+}
+
+impl Reporter<'_> {
+    fn passed(&mut self, message: String) {
+        self.report(StepOutcome::Passed, message, None);
+    }
+
+    fn report(&mut self, outcome: StepOutcome, message: String, remedy: Option<String>) {
+        let name = STEPS.get(self.done).copied().unwrap_or_default().to_owned();
+        self.done += 1;
+        self.sink.step(Step { name, outcome, message, remedy });
+    }
+}
+
+/// Runs all steps; what follows a failed one is skipped.
+pub(super) async fn check(platform: &Anypoint, sink: &dyn StepSink) -> bool {
+    let mut reporter = Reporter { sink, done: 0 };
+    let Err(error) = steps(platform, &mut reporter).await else { return true };
+    reporter.report(StepOutcome::Failed, error.message, error.remedy);
+    while reporter.done < STEPS.len() {
+        reporter.report(StepOutcome::Skipped, "an earlier step failed".to_owned(), None);
+    }
+    false
+}
+
+async fn steps(platform: &Anypoint, reporter: &mut Reporter<'_>) -> Result<(), ConnectorError> {
+    let wanted = &|| true;
+    let (client, config) = (&platform.client, &platform.config);
+    client.sign_in(wanted).await?;
+    reporter.passed(format!("signed in as `{}`", config.credential.name()));
+    let (_, scopes) = plan(client, config).await?;
+    let mut places = Vec::new();
+    for (name, scope) in scopes {
+        match scope {
+            Scope::Place(place) if place.environment.is_some() => places.push(place),
+            Scope::Place(_) => {}
+            Scope::Gap { reason, remedy } => {
+                let kind = muster_core::connector::ErrorKind::Forbidden { permission: "View Environment".to_owned() };
+                let error = ConnectorError::new(kind, format!("listing `{name}`"), reason);
+                return Err(match remedy {
+                    Some(remedy) => error.with_remedy(remedy),
+                    None => error,
+                });
+            }
+        }
+    }
+    reporter.passed(format!("{} environments", places.len()));
+    let (mut total, mut example) = (0, None);
+    for place in &places {
+        let Some((environment, _)) = &place.environment else { continue };
+        let list = client.assets((&place.organization, environment), wanted).await?;
+        for entry in &list.items {
+            let instances = entry["apis"].as_array().map(Vec::as_slice).unwrap_or_default();
+            total += instances.len();
+            let found = instances.iter().filter_map(|instance| Instance::of(entry, instance).ok());
+            example = example.or_else(|| found.map(|one| (place, one)).find(|(_, one)| one.coordinates().is_some()));
+        }
+    }
+    reporter.passed(format!("{total} APIs"));
+    let Some((place, instance)) = example else {
+        reporter.passed("there is no API with an asset in Exchange".to_owned());
+        reporter.passed("there is none to fetch".to_owned());
+        return Ok(());
+    };
+    let job = Job { client, place, shared: &platform.shared, wanted };
+    let asset = job.asset(&instance).await?;
+    let name = instance.key(place);
+    reporter.passed(match &asset {
+        Some(_) => format!("the asset of `{name}` is visible"),
+        None => format!("the asset of `{name}` is not in Exchange, or not visible"),
+    });
+    let found = job.definition(&instance, asset.as_deref()).await?;
+    let bytes = found.blob.as_ref().map_or(0, |blob| blob.bytes.len());
+    reporter.passed(format!("{bytes} bytes of the definition of `{name}`: {}", found.state.word()));
+    Ok(())
+}

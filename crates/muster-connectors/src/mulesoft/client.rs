@@ -1,0 +1,354 @@
+//! Calls of Anypoint's: sign-in, Access Management, API Manager, Exchange, and the storage that files lie in.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_core::connector::{ConnectorError, ErrorKind, Traffic};
+use muster_core::secret::Secret;
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::config::{Config, Credential, Storage};
+use super::refused;
+use crate::kit::http::{Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Wanted};
+
+/// How long a token lasts where the answer does not say: an organization's session, by default.
+const SESSION: Duration = Duration::from_secs(3600);
+/// More pages than any business group has.
+const MOST_PAGES: usize = 10_000;
+/// Environments at once: the most that Access Management gives.
+const ENVIRONMENTS_A_PAGE: usize = 500;
+/// API Manager's default, and what its clients ask for.
+const ASSETS_A_PAGE: usize = 100;
+/// The most that Exchange gives.
+const RESULTS_A_PAGE: usize = 250;
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Option<Secret>,
+    expires_in: Option<u64>,
+}
+
+/// A list that was read to its end.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    pub(super) items: Vec<Json>,
+    /// How many there are, as the first page and the last have it; none where nothing counts.
+    pub(super) total: Option<(u64, u64)>,
+    /// Why it did not come to its end.
+    pub(super) open: Option<String>,
+}
+
+/// What a list is made of.
+struct Listing<'a> {
+    operation: String,
+    path: String,
+    query: Vec<(&'a str, String)>,
+    /// Where the items stand in an answer; none where the answer is the list.
+    items: Option<&'a str>,
+    /// What tells items apart.
+    id: fn(&Json) -> String,
+    page: usize,
+}
+
+/// Anypoint, as one connector may ask it.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    config: Arc<Config>,
+    http: Http,
+    token: Arc<Mutex<Option<Token>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    bearer: Bearer,
+    until: Instant,
+}
+
+impl Client {
+    pub(super) fn new(config: Arc<Config>) -> Result<Self, ConnectorError> {
+        let hosts = Hosts::default().with(&config.base);
+        let hosts = match &config.storage {
+            Storage::Below(domain) => hosts.with_below(domain),
+            Storage::At(base) => hosts.with(base),
+        };
+        let http = Http::new(hosts, Limits::default(), Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
+        Ok(Self { config, http, token: Arc::default() })
+    }
+
+    /// The same client with an account of its own.
+    pub(super) fn metered(&self) -> Self {
+        Self { http: self.http.metered(), ..self.clone() }
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.http.traffic()
+    }
+
+    /// Signs in, unless a token is at hand that lasts.
+    pub(super) async fn sign_in(&self, wanted: Wanted<'_>) -> Result<Bearer, ConnectorError> {
+        let mut kept = self.token.lock().await;
+        if let Some(token) = kept.as_ref().filter(|token| token.until > Instant::now()) {
+            return Ok(token.bearer.clone());
+        }
+        let operation = "signing in";
+        let (path, body) = match &self.config.credential {
+            Credential::App { id, secret } => {
+                let fields = vec![
+                    ("grant_type", Secret::new("client_credentials".to_owned())),
+                    ("client_id", Secret::new(id.clone())),
+                    ("client_secret", secret.clone()),
+                ];
+                ("accounts/api/v2/oauth2/token", fields)
+            }
+            Credential::User { name, password } => {
+                let fields = vec![("username", Secret::new(name.clone())), ("password", password.clone())];
+                ("accounts/login", fields)
+            }
+        };
+        let url = self.at(path, &[])?;
+        let call = Call { method: Method::POST, body: Some(Body::Form(body)), ..Call::get(operation, url) };
+        let answer = self.http.send(&call, wanted).await?;
+        if !answer.status.is_success() {
+            return Err(refused::sign_in(operation, &answer, &self.config.credential));
+        }
+        let token: TokenAnswer = answer.json(operation)?;
+        // A user with a second factor is answered with an address to go on at.
+        let Some(access_token) = token.access_token else {
+            let message = "the answer holds no token: the account needs a second factor, or single sign-on";
+            let remedy = "use a connected app with the client credentials grant";
+            return Err(ConnectorError::new(ErrorKind::Auth, operation, message).with_remedy(remedy));
+        };
+        let lasts = token.expires_in.map_or(SESSION, Duration::from_secs).mul_f64(0.75);
+        let origin = Origin::of(&self.config.base)
+            .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.base` has no host"))?;
+        let bearer = Bearer { origin, token: access_token };
+        *kept = Some(Token { bearer: bearer.clone(), until: Instant::now() + lasts });
+        Ok(bearer)
+    }
+
+    /// Asks the platform; on 401 signs in again, once.
+    pub(super) async fn get(&self, operation: &str, url: Url, wanted: Wanted<'_>) -> Result<Answer, ConnectorError> {
+        let mut renewed = false;
+        let calls = self.config.calls_per_second;
+        let rate = Rate { burst: u32::from(calls), per_second: f64::from(calls) };
+        loop {
+            let bearer = self.sign_in(wanted).await?;
+            let bucket = Bucket {
+                principal: self.config.credential.name().to_owned(),
+                host: self.config.base.host_str().unwrap_or_default().to_owned(),
+                holder: self.config.organization.clone(),
+                kind: "calls",
+            };
+            let call = Call {
+                bucket: Some((bucket, rate)),
+                bearer: Some(bearer.clone()),
+                ..Call::get(operation, url.clone())
+            };
+            let answer = self.http.send(&call, wanted).await?;
+            if answer.status.as_u16() != 401 || renewed {
+                return Ok(answer);
+            }
+            renewed = true;
+            let mut kept = self.token.lock().await;
+            if kept.as_ref().is_some_and(|token| token.bearer.token.reveal() == bearer.token.reveal()) {
+                *kept = None;
+            }
+        }
+    }
+
+    /// The business groups below one, itself first: their ids and names.
+    pub(super) async fn hierarchy(&self, wanted: Wanted<'_>) -> Result<Json, ConnectorError> {
+        let organization = &self.config.organization;
+        let operation = format!("reading the business groups below `{organization}`");
+        self.resource(&operation, &["accounts", "api", "organizations", organization, "hierarchy"], wanted).await
+    }
+
+    pub(super) async fn organization(&self, wanted: Wanted<'_>) -> Result<Json, ConnectorError> {
+        let organization = &self.config.organization;
+        let operation = format!("reading business group `{organization}`");
+        self.resource(&operation, &["accounts", "api", "organizations", organization], wanted).await
+    }
+
+    pub(super) async fn environments(&self, organization: &str, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
+        let listing = Listing {
+            operation: format!("listing environments of `{organization}`"),
+            path: path(&["accounts", "api", "organizations", organization, "environments"])?,
+            query: Vec::new(),
+            items: Some("data"),
+            id: |item| item["id"].to_string(),
+            page: ENVIRONMENTS_A_PAGE,
+        };
+        self.list(listing, wanted).await
+    }
+
+    /// One environment, whatever the answer says of it.
+    pub(super) async fn environment(
+        &self,
+        (organization, environment): (&str, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<Answer, ConnectorError> {
+        let parts = ["accounts", "api", "organizations", organization, "environments", environment];
+        let url = self.at(&path(&parts)?, &[])?;
+        self.get(&format!("reading environment `{environment}`"), url, wanted).await
+    }
+
+    /// An environment's assets, each with its instances. The platform pages and counts assets.
+    pub(super) async fn assets(
+        &self,
+        (organization, environment): (&str, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<List, ConnectorError> {
+        let parts = ["apimanager", "api", "v1", "organizations", organization, "environments", environment, "apis"];
+        let listing = Listing {
+            operation: format!("listing APIs of environment `{environment}`"),
+            path: path(&parts)?,
+            query: vec![("sort", "id".to_owned()), ("ascending", "true".to_owned())],
+            items: Some("assets"),
+            id: |item| item["id"].to_string(),
+            page: ASSETS_A_PAGE,
+        };
+        self.list(listing, wanted).await
+    }
+
+    /// One instance, whatever the answer says of it.
+    pub(super) async fn instance(
+        &self,
+        (organization, environment, id): (&str, &str, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<Answer, ConnectorError> {
+        let parts = ["apimanager", "api", "v1", "organizations", organization, "environments", environment, "apis", id];
+        let url = self.at(&path(&parts)?, &[])?;
+        self.get(&format!("reading API instance `{id}`"), url, wanted).await
+    }
+
+    /// The assets of a business group in Exchange that stand for APIs.
+    pub(super) async fn published(&self, organization: &str, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
+        let mut query = vec![("organizationId", organization.to_owned())];
+        query.extend(
+            ["rest-api", "http-api", "soap-api", "graphql-api", "evented-api"].map(|kind| ("types", kind.to_owned())),
+        );
+        let listing = Listing {
+            operation: format!("listing Exchange assets of `{organization}`"),
+            path: path(&["exchange", "api", "v2", "assets", "search"])?,
+            query,
+            items: None,
+            id: |item| format!("{}/{}", item["groupId"], item["assetId"]),
+            page: RESULTS_A_PAGE,
+        };
+        self.list(listing, wanted).await
+    }
+
+    /// One version of an asset, whatever the answer says of it.
+    pub(super) async fn asset(
+        &self,
+        (group, asset, version): (&str, &str, &str),
+        wanted: Wanted<'_>,
+    ) -> Result<Answer, ConnectorError> {
+        let url = self.at(&path(&["exchange", "api", "v2", "assets", group, asset, version])?, &[])?;
+        self.get(&format!("reading Exchange asset `{group}/{asset}/{version}`"), url, wanted).await
+    }
+
+    /// Fetches a file by its signed link, which is a credential of its own: at once, without the token, neither told nor
+    /// kept. `None`: the storage refuses the link, and a fresh one may do.
+    pub(super) async fn file(
+        &self,
+        operation: &str,
+        link: &Secret,
+        wanted: Wanted<'_>,
+    ) -> Result<Option<Vec<u8>>, ConnectorError> {
+        let url = Url::parse(link.reveal())
+            .map_err(|_| ConnectorError::new(ErrorKind::Protocol, operation, "the link is no URL"))?;
+        let call = Call { accept: Some("*/*"), ..Call::get(operation, url) };
+        let answer = self.http.send(&call, wanted).await?;
+        match answer.status.as_u16() {
+            200 => Ok(Some(answer.body)),
+            403 => Ok(None),
+            status => {
+                let message = format!("the storage answers with status {status}");
+                Err(ConnectorError::new(ErrorKind::Unavailable, operation, message))
+            }
+        }
+    }
+
+    async fn resource(&self, operation: &str, parts: &[&str], wanted: Wanted<'_>) -> Result<Json, ConnectorError> {
+        let answer = self.get(operation, self.at(&path(parts)?, &[])?, wanted).await?;
+        if answer.status.is_success() { answer.json(operation) } else { Err(refused::call(operation, &answer)) }
+    }
+
+    /// Reads a list to its last page: one that is empty, or reaches the total. A page that brings nothing new leaves it
+    /// open, as does one that would go on without end.
+    async fn list(&self, listing: Listing<'_>, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
+        let operation = listing.operation.as_str();
+        let (mut list, mut seen) = (List::default(), HashSet::new());
+        for page in 0.. {
+            if page == MOST_PAGES {
+                list.open = Some(format!("{operation}: more than {MOST_PAGES} pages"));
+                break;
+            }
+            let mut query = listing.query.clone();
+            query.extend([("limit", listing.page.to_string()), ("offset", list.items.len().to_string())]);
+            let answer = self.get(operation, self.at(&listing.path, &query)?, wanted).await?;
+            if !answer.status.is_success() {
+                return Err(refused::call(operation, &answer));
+            }
+            let body: Json = answer.json(operation)?;
+            let items = listing.items.map_or(&body, |name| &body[name]);
+            let Some(items) = items.as_array() else {
+                return Err(ConnectorError::new(ErrorKind::Protocol, operation, "the answer holds no list"));
+            };
+            if let Some(total) = body["total"].as_u64() {
+                list.total = Some((list.total.map_or(total, |(first, _)| first), total));
+            }
+            let before = seen.len();
+            list.items.extend(items.iter().filter(|item| seen.insert((listing.id)(item))).cloned());
+            let reached =
+                list.total.is_some_and(|(_, total)| u64::try_from(list.items.len()).is_ok_and(|n| n >= total));
+            if items.is_empty() || reached {
+                break;
+            }
+            if seen.len() == before {
+                list.open = Some(format!("{operation}: a page brings nothing new"));
+                break;
+            }
+        }
+        if let Some((first, last)) = list.total
+            && list.open.is_none()
+            && !(first.min(last)..=first.max(last)).contains(&u64::try_from(list.items.len()).unwrap_or(u64::MAX))
+        {
+            list.open = Some(format!("{operation}: {} came of {last} that are counted", list.items.len()));
+        }
+        Ok(list)
+    }
+
+    fn at(&self, path: &str, query: &[(&str, String)]) -> Result<Url, ConnectorError> {
+        let failed = || ConnectorError::new(ErrorKind::Protocol, "composing a URL", format!("`{path}` is no path"));
+        let mut url = self.config.base.join(path).map_err(|_| failed())?;
+        if Origin::of(&url) != Origin::of(&self.config.base) {
+            return Err(failed());
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+}
+
+/// A path of parts, some of which the source names: none may climb or end it.
+fn path(parts: &[&str]) -> Result<String, ConnectorError> {
+    let mut url = Url::parse("http://path.invalid/").map_err(|_| unlikely())?;
+    if parts.iter().any(|part| part.is_empty() || matches!(*part, "." | "..")) {
+        let message = format!("{} is no address of a resource", json!(parts));
+        return Err(ConnectorError::new(ErrorKind::Protocol, "composing a URL", message));
+    }
+    url.path_segments_mut().map_err(|()| unlikely())?.pop_if_empty().extend(parts);
+    Ok(url.path().trim_start_matches('/').to_owned())
+}
+
+fn unlikely() -> ConnectorError {
+    ConnectorError::new(ErrorKind::Protocol, "composing a URL", "no path can be composed")
+}

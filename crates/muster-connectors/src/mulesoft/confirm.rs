@@ -1,0 +1,116 @@
+//! Asking for APIs again, by their keys (design D3).
+
+use std::sync::Arc;
+
+use muster_core::connector::{Batch, BatchSink, ConnectorError, ErrorKind, Verdict};
+use serde_json::{Value as Json, json};
+
+use super::instance::{Instance, push, text};
+use super::plan::{EXCHANGE, Scope};
+use super::read::Job;
+use super::{Anypoint, MODEL, refused};
+
+pub(super) async fn confirm(
+    platform: &Anypoint,
+    keys: &[String],
+    sink: &dyn BatchSink,
+) -> Result<Vec<Verdict>, ConnectorError> {
+    let mut verdicts = Vec::new();
+    for key in keys {
+        verdicts.push(match one(platform, key, sink).await {
+            Ok(verdict) => verdict,
+            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
+            Err(_) => Verdict::Unknown,
+        });
+    }
+    Ok(verdicts)
+}
+
+async fn one(platform: &Anypoint, key: &str, sink: &dyn BatchSink) -> Result<Verdict, ConnectorError> {
+    let wanted = || !sink.is_closed();
+    let mut parts = key.splitn(3, '/');
+    let (Some(organization), Some(environment), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return Ok(Verdict::Unknown);
+    };
+    let scope = format!("{organization}/{environment}");
+    let place = match platform.found(&scope) {
+        Some(Scope::Place(place)) => Some(place),
+        _ => None,
+    };
+    let found = if environment == EXCHANGE {
+        published(platform, (organization, rest), place.is_some(), &wanted).await?
+    } else {
+        instance(platform, (organization, environment, rest), place.is_some(), &wanted).await?
+    };
+    let (instance, place) = match (found, place) {
+        (Err(verdict), _) => return Ok(verdict),
+        (Ok(_), None) => return Ok(Verdict::OutOfScope),
+        (Ok(instance), Some(place)) => (instance, place),
+    };
+    let job = Job { client: &platform.client, place: &place, shared: &platform.shared, wanted: &wanted };
+    let parts = job.single(instance).await?;
+    let mut batch = Batch::new(Arc::from("apis"), Arc::from(place.scope()));
+    push(&mut batch, &MODEL.streams[0], (&place, parts));
+    let operation = format!("reading `{key}`");
+    let closed = |_| ConnectorError::new(ErrorKind::Cancelled, operation, "the run is over");
+    sink.send(batch).await.map_err(closed)?;
+    Ok(Verdict::Present)
+}
+
+type Wanted<'a> = crate::kit::http::Wanted<'a>;
+
+async fn instance(
+    platform: &Anypoint,
+    (organization, environment, id): (&str, &str, &str),
+    is_planned: bool,
+    wanted: Wanted<'_>,
+) -> Result<Result<Instance, Verdict>, ConnectorError> {
+    let answer = platform.client.instance((organization, environment, id), wanted).await?;
+    match answer.status.as_u16() {
+        200 => {}
+        403 => return Ok(Err(Verdict::Forbidden)),
+        _ if refused::is_not_found(&answer) && is_planned => return Ok(Err(Verdict::Deleted)),
+        // What lies in an environment that is not listed may only be hidden with it.
+        _ if refused::is_not_found(&answer) => {
+            let answer = platform.client.environment((organization, environment), wanted).await?;
+            return Ok(Err(match answer.status.as_u16() {
+                403 => Verdict::Forbidden,
+                _ if refused::is_not_found(&answer) => Verdict::Deleted,
+                200 => Verdict::Deleted,
+                _ => Verdict::Unknown,
+            }));
+        }
+        _ => return Ok(Err(Verdict::Unknown)),
+    }
+    let detail: Json = answer.json(&format!("reading API instance `{id}`"))?;
+    // The entry of the list says no more than the instance, but for the asset's name.
+    Ok(Instance::of(&json!({}), &detail).map(|one| one.with_detail(&detail)).map_err(|_| Verdict::Unknown))
+}
+
+/// An asset that no instance served when it was read last.
+async fn published(
+    platform: &Anypoint,
+    (organization, rest): (&str, &str),
+    is_planned: bool,
+    wanted: Wanted<'_>,
+) -> Result<Result<Instance, Verdict>, ConnectorError> {
+    if !is_planned {
+        // Exchange shows nothing of a business group that may not be seen: that proves no deletion.
+        return Ok(Err(match platform.client.environments(organization, wanted).await {
+            Err(ConnectorError { kind: ErrorKind::Forbidden { .. }, .. }) => Verdict::Forbidden,
+            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
+            Err(_) => Verdict::Unknown,
+            Ok(_) => Verdict::OutOfScope,
+        }));
+    }
+    let list = platform.client.published(organization, wanted).await?;
+    let is = |entry: &&Json| {
+        let part = |key: &str| text(&entry[key]).unwrap_or_default();
+        format!("{}/{}", part("groupId"), part("assetId")) == rest
+    };
+    match list.items.iter().find(is) {
+        Some(entry) => Ok(Instance::published(entry).map_err(|_| Verdict::Unknown)),
+        None if list.open.is_some() => Ok(Err(Verdict::Unknown)),
+        None => Ok(Err(Verdict::Deleted)),
+    }
+}

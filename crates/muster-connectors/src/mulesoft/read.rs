@@ -1,0 +1,419 @@
+//! Reading a scope: its list, and of each API what changed since the cursor.
+//!
+//! ```text
+//! list → APIs by asset ─a few at a time→ instance → asset (once a version) → fingerprint
+//!                                         └ as before → key      └ another → file (once a version) → record
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use muster_core::connector::{
+    Batch, BatchSink, ConnectorError, CountRange, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::asset::Asset;
+use super::client::{Client, List};
+use super::instance::{Instance, Parts, push, text};
+use super::plan::Place;
+use super::{MODEL, refused};
+use crate::kit::definition::{Found, State};
+use crate::kit::http::Wanted;
+
+/// Assets under way at once.
+const ASSETS_AT_ONCE: usize = 4;
+/// A batch is handed over when it holds this much, documents included.
+const BATCH_BYTES: usize = 2 << 20;
+const RECORDS_A_BATCH: usize = 500;
+/// What the ledger names one by one.
+const PROBLEMS_TOLD: usize = 5;
+/// What the definitions that are kept for other environments may hold.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// Group and asset in Exchange.
+type Coordinates = (Option<String>, Option<String>);
+
+/// What is known of each API since its file was fetched last: by key, fingerprint and day.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Known(BTreeMap<String, (String, i64)>);
+
+/// Assets of this run by their coordinates: environments share them.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    assets: Mutex<BTreeMap<String, Option<Arc<Asset>>>>,
+    definitions: Mutex<VecDeque<(String, Arc<Found>)>>,
+}
+
+impl Shared {
+    fn asset(&self, name: &str) -> Option<Option<Arc<Asset>>> {
+        self.assets.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn definition(&self, name: &str) -> Option<Arc<Found>> {
+        let kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| known == name).map(|(_, found)| Arc::clone(found))
+    }
+
+    /// Keeps a definition; the oldest go where there is no room.
+    fn keep(&self, name: String, found: &Arc<Found>) {
+        let mut kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_back((name, Arc::clone(found)));
+        let size = |found: &Found| found.blob.as_ref().map_or(0, |blob| blob.bytes.len());
+        while kept.iter().map(|(_, found)| size(found)).sum::<usize>() > CACHE_BYTES {
+            kept.pop_front();
+        }
+    }
+}
+
+/// What reading one API came to.
+enum Outcome {
+    /// As it was when its file was fetched last.
+    Same(String, (String, i64)),
+    /// Its record, and the mark for the cursor.
+    Changed(String, Box<Parts>, (String, i64)),
+    /// It is there, and could not be read whole: what is known of it stays.
+    Unread(String, ConnectorError),
+}
+
+/// One scope, while it is read.
+pub(super) struct Job<'a> {
+    pub(super) client: &'a Client,
+    pub(super) place: &'a Place,
+    pub(super) shared: &'a Shared,
+    pub(super) wanted: Wanted<'a>,
+}
+
+/// When files are fetched though nothing changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Freshness {
+    /// Today, in days since 1970.
+    pub(super) today: i64,
+    pub(super) after_days: i64,
+}
+
+impl Job<'_> {
+    pub(super) async fn run(
+        &self,
+        request: &ReadRequest<'_>,
+        freshness: Freshness,
+        sink: &dyn BatchSink,
+    ) -> Result<ScopeEnd, ConnectorError> {
+        let cursor = request.cursor.filter(|_| request.mode == Mode::Delta);
+        let known: Known = cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
+        let mut out = Out::new(request, sink);
+        let (instances, list, expected) = self.instances(&mut out).await?;
+        let mut marks = Known::default();
+        if request.mode == Mode::Sweep {
+            for instance in instances {
+                out.key(&instance.key(self.place)).await?;
+            }
+        } else {
+            let mut assets: BTreeMap<Coordinates, Vec<Instance>> = BTreeMap::new();
+            for instance in instances {
+                assets.entry((instance.group.clone(), instance.asset.clone())).or_default().push(instance);
+            }
+            let known = &known;
+            let read = assets.into_values().map(|instances| self.asset_of(instances, known, freshness));
+            let mut outcomes = stream::iter(read).buffer_unordered(ASSETS_AT_ONCE);
+            while let Some(asset) = outcomes.next().await {
+                for outcome in asset? {
+                    out.take(self.place, outcome, &mut marks).await?;
+                }
+            }
+        }
+        out.flush().await?;
+        let open = list.open.clone().or_else(|| out.problem());
+        let cursor = (request.mode != Mode::Sweep).then(|| serde_json::to_string(&marks).ok().map(Cursor)).flatten();
+        // The lists are read whole in any mode: absence is proven.
+        let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
+        let counted = expected.map(|count| CountRange { low: count, high: count });
+        Ok(ScopeEnd { mode, open, counted, cursor, notes: out.notes, traffic: self.client.traffic() })
+    }
+
+    /// What the scope's list holds, and how many that should be where something counts.
+    async fn instances(&self, out: &mut Out<'_>) -> Result<(Vec<Instance>, List, Option<u64>), ConnectorError> {
+        let Some((environment, _)) = &self.place.environment else {
+            let mut list = self.client.published(&self.place.organization, self.wanted).await?;
+            let served = match self.served().await? {
+                Ok(served) => served,
+                // What is served cannot be told from what is not.
+                Err(reason) => {
+                    list.open.get_or_insert(reason);
+                    list.items.clear();
+                    BTreeSet::new()
+                }
+            };
+            let mut found = Vec::new();
+            for entry in &list.items {
+                match Instance::published(entry) {
+                    Ok(one) if served.contains(&(one.group.clone(), one.asset.clone())) => {}
+                    Ok(one) => found.push(one),
+                    Err(reason) => out.reject(None, format!("an asset of the list: {reason}")),
+                }
+            }
+            return Ok((found, list, None));
+        };
+        let list = self.client.assets((&self.place.organization, environment), self.wanted).await?;
+        let mut found = Vec::new();
+        let mut expected = 0;
+        for entry in &list.items {
+            let instances = entry["apis"].as_array().map(Vec::as_slice).unwrap_or_default();
+            // Older answers do not count.
+            let count = entry["totalApis"].as_u64().unwrap_or_else(|| u64::try_from(instances.len()).unwrap_or(0));
+            expected += count;
+            for instance in instances {
+                match Instance::of(entry, instance) {
+                    Ok(one) => found.push(one),
+                    Err(reason) => out.reject(None, format!("an API of the list: {reason}")),
+                }
+            }
+        }
+        if list.items.is_empty() {
+            out.notes.push(
+                "the list of APIs is empty; where that is not so, the connected app lacks the scope `View APIs \
+                 Configuration` for this environment"
+                    .to_owned(),
+            );
+        }
+        let counts = list.total.is_some() && list.open.is_none();
+        Ok((found, list, counts.then_some(expected)))
+    }
+
+    /// The assets that have an instance in any environment of the business group; or why that is not known.
+    async fn served(&self) -> Result<Result<BTreeSet<Coordinates>, String>, ConnectorError> {
+        let organization = &self.place.organization;
+        let environments = self.client.environments(organization, self.wanted).await?;
+        let mut open = environments.open;
+        if environments.items.is_empty() {
+            open.get_or_insert("no environment is visible: what is served there is not known".to_owned());
+        }
+        let mut served = BTreeSet::new();
+        for environment in environments.items.iter().filter_map(|environment| text(&environment["id"])) {
+            let list = self.client.assets((organization, environment), self.wanted).await?;
+            open = open.or(list.open);
+            for entry in &list.items {
+                let part = |value: &Json, key: &str| text(&value[key]).map(str::to_owned);
+                served.insert((part(entry, "groupId"), part(entry, "assetId")));
+                let instances = entry["apis"].as_array().into_iter().flatten();
+                served.extend(instances.map(|one| (part(one, "groupId"), part(one, "assetId"))));
+            }
+        }
+        Ok(open.map_or(Ok(served), Err))
+    }
+
+    /// Reads the APIs of one asset, one after another: they share its definition.
+    async fn asset_of(
+        &self,
+        instances: Vec<Instance>,
+        known: &Known,
+        freshness: Freshness,
+    ) -> Result<Vec<Outcome>, ConnectorError> {
+        let mut outcomes = Vec::new();
+        for instance in instances {
+            let key = instance.key(self.place);
+            let mark = known.0.get(&key);
+            outcomes.push(match self.api(instance, (&key, mark), freshness).await {
+                Ok(outcome) => outcome,
+                // Not about this API alone.
+                Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Auth) => return Err(error),
+                Err(error) => Outcome::Unread(key, error),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    async fn api(
+        &self,
+        instance: Instance,
+        (key, mark): (&str, Option<&(String, i64)>),
+        freshness: Freshness,
+    ) -> Result<Outcome, ConnectorError> {
+        let instance = self.with_detail(instance).await?;
+        let asset = self.asset(&instance).await?;
+        let print = instance.fingerprint(asset.as_deref())?;
+        if let Some((known, day)) = mark
+            && *known == print
+            && freshness.today - day < freshness.after_days
+        {
+            return Ok(Outcome::Same(key.to_owned(), (print, *day)));
+        }
+        let found = self.definition(&instance, asset.as_deref()).await?;
+        let parts = Parts { instance, asset, found, fingerprint: print.clone() };
+        Ok(Outcome::Changed(key.to_owned(), Box::new(parts), (print, freshness.today)))
+    }
+
+    async fn with_detail(&self, instance: Instance) -> Result<Instance, ConnectorError> {
+        let (Some(id), Some((environment, _))) = (instance.id.clone(), &self.place.environment) else {
+            return Ok(instance);
+        };
+        let answer = self.client.instance((&self.place.organization, environment, &id), self.wanted).await?;
+        let operation = format!("reading API instance `{id}`");
+        if !answer.status.is_success() {
+            return Err(refused::call(&operation, &answer));
+        }
+        let detail: Json = answer.json(&operation)?;
+        Ok(instance.with_detail(&detail))
+    }
+
+    /// The asset of an API; none where it has none, or Exchange knows it no more.
+    pub(super) async fn asset(&self, instance: &Instance) -> Result<Option<Arc<Asset>>, ConnectorError> {
+        let Some((group, asset, version)) = instance.coordinates() else { return Ok(None) };
+        let name = format!("{group}/{asset}/{version}");
+        if let Some(known) = self.shared.asset(&name) {
+            return Ok(known);
+        }
+        let found = self.fresh_asset((group, asset, version)).await?.map(Arc::new);
+        let mut assets = self.shared.assets.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(assets.entry(name).or_insert(found).clone())
+    }
+
+    async fn fresh_asset(&self, (group, asset, version): (&str, &str, &str)) -> Result<Option<Asset>, ConnectorError> {
+        let answer = self.client.asset((group, asset, version), self.wanted).await?;
+        if refused::is_not_found(&answer) {
+            return Ok(None);
+        }
+        let operation = format!("reading Exchange asset `{group}/{asset}/{version}`");
+        if !answer.status.is_success() {
+            return Err(refused::call(&operation, &answer));
+        }
+        Ok(Some(Asset::of(&answer.json(&operation)?)))
+    }
+
+    /// The definition of an API's asset.
+    pub(super) async fn definition(
+        &self,
+        instance: &Instance,
+        asset: Option<&Asset>,
+    ) -> Result<Arc<Found>, ConnectorError> {
+        let (Some(asset), Some((group, id, version))) = (asset, instance.coordinates()) else {
+            return Ok(Arc::new(Found::nothing(State::None)));
+        };
+        let name = format!("{group}/{id}/{version}");
+        if let Some(found) = self.shared.definition(&name) {
+            return Ok(found);
+        }
+        let Some(file) = &asset.file else { return Ok(Arc::new(Found::nothing(State::None))) };
+        let operation = format!("fetching the definition of `{name}`");
+        let refused = || ConnectorError::new(ErrorKind::Unavailable, &operation, "the storage refuses the link");
+        let (mut file, mut bytes) = (file.clone(), None);
+        if let Some(link) = file.link() {
+            bytes = self.client.file(&operation, link, self.wanted).await?;
+        }
+        if bytes.is_none() {
+            // Links end. A fresh one comes with the asset.
+            let again =
+                self.fresh_asset((group, id, version)).await?.and_then(|asset| asset.file).ok_or_else(refused)?;
+            let link = again.link().ok_or_else(refused)?;
+            bytes = self.client.file(&operation, link, self.wanted).await?;
+            file = again;
+        }
+        let bytes = bytes.ok_or_else(refused)?;
+        file.check(&operation, &bytes)?;
+        let found = Arc::new(file.read(bytes));
+        self.shared.keep(name, &found);
+        Ok(found)
+    }
+
+    /// One API as it is now, whatever of it can be had: for keys that are asked for again.
+    pub(super) async fn single(&self, instance: Instance) -> Result<Parts, ConnectorError> {
+        let asset = self.asset(&instance).await;
+        let found = match &asset {
+            Ok(asset) => self.definition(&instance, asset.as_deref()).await,
+            Err(error) => Ok(Arc::new(Found::nothing(State::Failed(error.to_string())))),
+        };
+        let found = match found {
+            Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Auth) => return Err(error),
+            Err(error) => Arc::new(Found::nothing(State::Failed(error.to_string()))),
+            Ok(found) => found,
+        };
+        let asset = asset.ok().flatten();
+        let fingerprint = instance.fingerprint(asset.as_deref())?;
+        Ok(Parts { instance, asset, found, fingerprint })
+    }
+}
+
+/// Where records go: two batches under way, one of records and one of keys.
+struct Out<'a> {
+    sink: &'a dyn BatchSink,
+    records: Batch,
+    keys: Batch,
+    documents: usize,
+    problems: Vec<String>,
+    unread: usize,
+    notes: Vec<String>,
+}
+
+impl<'a> Out<'a> {
+    fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink) -> Self {
+        let batch = || Batch::new(Arc::from(request.scope.stream.as_str()), Arc::clone(&request.scope.name));
+        let keys = Batch { keys_only: true, ..batch() };
+        Self { sink, records: batch(), keys, documents: 0, problems: Vec::new(), unread: 0, notes: Vec::new() }
+    }
+
+    fn reject(&mut self, key: Option<String>, reason: String) {
+        self.records.rejects.push(Reject { key, reason, raw: Vec::new() });
+    }
+
+    async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
+        self.keys.records.push_key(key);
+        if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
+    }
+
+    async fn take(&mut self, place: &Place, outcome: Outcome, marks: &mut Known) -> Result<(), ConnectorError> {
+        match outcome {
+            Outcome::Same(key, mark) => {
+                self.key(&key).await?;
+                marks.0.insert(key, mark);
+            }
+            Outcome::Unread(key, error) => {
+                self.unread += 1;
+                if self.problems.len() < PROBLEMS_TOLD {
+                    self.problems.push(error.to_string());
+                }
+                self.key(&key).await?;
+            }
+            Outcome::Changed(key, parts, mark) => {
+                if let State::Failed(reason) = &parts.found.state
+                    && self.notes.len() < PROBLEMS_TOLD
+                {
+                    self.notes.push(format!("the definition of `{key}` cannot be read: {reason}"));
+                }
+                marks.0.insert(key, mark);
+                self.documents += push(&mut self.records, &MODEL.streams[0], (place, *parts));
+                let full = self.records.records.len() >= RECORDS_A_BATCH;
+                if full || self.documents + self.records.records.byte_len() > BATCH_BYTES {
+                    self.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), ConnectorError> {
+        self.documents = 0;
+        for batch in [&mut self.records, &mut self.keys] {
+            let mut next = Batch::new(Arc::clone(&batch.stream), Arc::clone(&batch.scope));
+            next.keys_only = batch.keys_only;
+            let full = std::mem::replace(batch, next);
+            if !full.is_empty() {
+                let closed = |_| ConnectorError::new(ErrorKind::Cancelled, "handing records over", "the run is over");
+                self.sink.send(full).await.map_err(closed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the scope is open, where something could not be read.
+    fn problem(&self) -> Option<String> {
+        if self.unread == 0 {
+            return None;
+        }
+        let more = self.unread - self.problems.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Some(format!("{} APIs could not be read whole: {}{more}", self.unread, self.problems.join("; ")))
+    }
+}

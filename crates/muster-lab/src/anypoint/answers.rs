@@ -1,0 +1,139 @@
+//! Answers in the shapes of MuleSoft's specifications and of recorded traffic.
+
+use serde_json::{Value, json};
+
+use super::package;
+use super::world::{Asset, Environment, Group, Instance, World};
+
+pub(super) fn group(world: &World, group: &Group) -> Value {
+    let below: Vec<&str> =
+        world.groups.iter().filter(|one| one.parent.as_ref() == Some(&group.id)).map(|one| one.id.as_str()).collect();
+    json!({
+        "id": group.id, "name": group.name, "parentOrganizationIds": group.parent.iter().collect::<Vec<_>>(),
+        "subOrganizationIds": below, "isRoot": group.parent.is_none(), "isMaster": group.parent.is_none(),
+        "sessionTimeout": 60, "domain": "contoso",
+    })
+}
+
+/// A group with those below it, but one that is hidden.
+pub(super) fn hierarchy(world: &World, top: &Group, hidden: Option<&str>) -> Value {
+    let below = world.groups.iter().filter(|one| one.parent.as_ref() == Some(&top.id));
+    let below: Vec<Value> =
+        below.filter(|one| Some(one.id.as_str()) != hidden).map(|one| hierarchy(world, one, hidden)).collect();
+    let mut whole = group(world, top);
+    whole["subOrganizations"] = below.into();
+    whole["environmentsCount"] = world.environments.iter().filter(|one| one.group == top.id).count().into();
+    whole
+}
+
+pub(super) fn environment(environment: &Environment) -> Value {
+    json!({
+        "id": environment.id, "name": environment.name, "organizationId": environment.group,
+        "isProduction": environment.kind == "production", "type": environment.kind, "clientId": "0f0f",
+    })
+}
+
+/// An environment's assets with their instances, by the id that API Manager has for the pair.
+pub(super) fn assets(world: &World, environment: &str) -> Vec<Value> {
+    let mut entries: Vec<Value> = Vec::new();
+    for one in world.instances.iter().filter(|one| one.environment == environment) {
+        let asset = one.asset.as_ref().map(|key| &world.assets[key]);
+        // A legacy instance is an entry of its own.
+        let id = asset.map_or(one.id, |asset| asset.number);
+        let instance = instance(one, asset);
+        match entries.iter_mut().find(|entry| entry["id"] == id) {
+            Some(entry) => {
+                if let Some(all) = entry["apis"].as_array_mut() {
+                    all.push(instance);
+                    let count = all.len();
+                    entry["totalApis"] = count.into();
+                }
+            }
+            None => entries.push(json!({
+                "audit": { "created": { "date": "2024-03-26T18:27:16.774Z" }, "updated": {} },
+                "masterOrganizationId": world.groups[0].id, "organizationId": one.group, "id": id,
+                "name": asset.map(|asset| format!("groupId:{}:assetId:{}", asset.group, asset.id)),
+                "exchangeAssetName": asset.map(|asset| asset.name.as_str()),
+                "groupId": asset.map(|asset| asset.group.as_str()), "assetId": asset.map(|asset| asset.id.as_str()),
+                "apis": [instance], "totalApis": 1, "autodiscoveryApiName": null,
+            })),
+        }
+    }
+    entries.sort_by_key(|entry| entry["id"].as_u64());
+    entries
+}
+
+pub(super) fn instance(one: &Instance, asset: Option<&Asset>) -> Value {
+    json!({
+        "audit": { "created": { "date": "2024-03-26T18:27:16.774Z" }, "updated": {} },
+        "organizationId": one.group, "id": one.id, "instanceLabel": null,
+        "groupId": asset.map(|asset| asset.group.as_str()), "assetId": asset.map(|asset| asset.id.as_str()),
+        "assetVersion": asset.map(Asset::semver), "productVersion": "v1", "description": null, "tags": [], "order": 1,
+        "deprecated": false, "lastActiveDate": "2025-05-12T08:28:35.544Z", "endpointUri": one.consumer,
+        "environmentId": one.environment, "isPublic": false, "stage": "release", "technology": "mule4",
+        "status": one.status, "approvalMethod": null, "deployment": null, "pinned": false, "activeContractsCount": 0,
+        "autodiscoveryInstanceName": format!("v1:{}", one.id),
+    })
+}
+
+/// An instance by itself: how long ago it was active changes with every look.
+pub(super) fn detail(one: &Instance, asset: Option<&Asset>, looks: u64) -> Value {
+    let mut whole = instance(one, asset);
+    whole["lastActiveDelta"] = looks.into();
+    whole["endpoint"] = json!({
+        "audit": { "created": {}, "updated": {} }, "id": one.id * 10, "type": "raml",
+        "uri": format!("http://backend-{}.internal:8081/", one.id), "proxyUri": "http://0.0.0.0:8081/api",
+        "isCloudHub": true, "deploymentType": "CH", "muleVersion4OrAbove": true, "lastActiveDate": null,
+    });
+    whole
+}
+
+/// An entry of Exchange's search.
+pub(super) fn found(asset: &Asset) -> Value {
+    json!({
+        "groupId": asset.group, "assetId": asset.id, "version": asset.semver(), "name": asset.name, "description": "",
+        "type": kind(asset), "status": "published", "isPublic": false, "isSnapshot": false,
+        "organization": { "id": asset.group },
+    })
+}
+
+/// One version of an asset; `link` makes the signed link of a file.
+pub(super) fn asset(world: &World, asset: &Asset, mut link: impl FnMut(usize) -> String) -> Value {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let files: Vec<Value> = package::files(asset)
+        .iter()
+        .enumerate()
+        .map(|(at, file)| {
+            let sha1 = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &file.bytes);
+            json!({
+                "classifier": file.classifier, "packaging": "zip", "externalLink": link(at), "md5": null,
+                "sha1": hex(sha1.as_ref()), "createdDate": "2024-10-21T20:59:03.826Z", "mainFile": file.main,
+                "isGenerated": file.generated,
+            })
+        })
+        .collect();
+    let mut instances =
+        vec![json!({ "id": "mocking-service", "type": "mocked", "endpointUri": "https://mocksvc.example.com" })];
+    instances.extend(world.served(asset).map(|one| {
+        json!({ "id": one.id.to_string(), "type": "managed", "environmentId": one.environment, "endpointUri": one.consumer })
+    }));
+    let mut whole = found(asset);
+    whole["id"] = format!("{}/{}/{}", asset.group, asset.id, asset.semver()).into();
+    whole["versionGroup"] = "v1".into();
+    whole["originalFormat"] = if files.is_empty() { Value::Null } else { "oas".into() };
+    whole["files"] = files.into();
+    whole["instances"] = instances.into();
+    whole["createdBy"] = json!({ "id": "4232879d", "userName": "user" });
+    // The detail repeats itself.
+    whole["otherVersions"] = json!([found(asset)]);
+    whole
+}
+
+fn kind(asset: &Asset) -> &'static str {
+    use super::world::Written;
+    match asset.written {
+        Written::Wsdl => "soap-api",
+        Written::Nothing => "http-api",
+        _ => "rest-api",
+    }
+}

@@ -1,0 +1,349 @@
+//! What answers: sign-in, the platform, its storage and the lab's own port, on one address.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::faults::AnypointFaults;
+use super::world::{AnypointChange, CLIENT, Group, PASSWORD, SECRET, USER, World};
+use super::{answers, package};
+use crate::query::{asked, decoded};
+
+const ELSEWHERE: &str = "https://storage.attacker.example";
+
+/// What the handlers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) address: SocketAddr,
+    pub(super) page: usize,
+    pub(super) world: Mutex<World>,
+    pub(super) live: Mutex<Live>,
+}
+
+/// What changes from call to call.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    faults: AnypointFaults,
+    calls: BTreeMap<String, u64>,
+    /// Calls beside sign-in.
+    all: u64,
+    /// The number of the last token, and what it was used for.
+    token: u64,
+    used: u64,
+    refused_links: u64,
+    /// Files by the signatures of their links.
+    links: BTreeMap<u64, Vec<u8>>,
+    signatures: u64,
+}
+
+impl Shared {
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where files lie: another host than the platform's.
+    pub(super) fn storage(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_faults(&self, faults: AnypointFaults) {
+        let mut live = self.live();
+        let (links, signatures, token) = (std::mem::take(&mut live.links), live.signatures, live.token);
+        *live = Live { faults, links, signatures, token, ..Live::default() };
+    }
+
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        self.live().calls.clone()
+    }
+
+    fn count(&self, kind: &str) {
+        *self.live().calls.entry(kind.to_owned()).or_default() += 1;
+    }
+}
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/_lab/banner", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.world().banner()) }))
+        .route("/_lab/truth", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.world().truth()) }))
+        .route("/_lab/calls", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.calls()) }))
+        .route("/_lab/change", post(change))
+        .route("/_lab/faults", post(set_faults))
+        .fallback(any)
+        .with_state(shared)
+}
+
+async fn change(State(shared): State<Arc<Shared>>, Json(change): Json<AnypointChange>) -> Json<Value> {
+    Json(shared.world().change(&change))
+}
+
+async fn set_faults(State(shared): State<Arc<Shared>>, Json(faults): Json<AnypointFaults>) -> Json<AnypointFaults> {
+    shared.set_faults(faults.clone());
+    Json(faults)
+}
+
+/// A call of Anypoint's.
+async fn any(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let path = decoded(parts.uri.path());
+    if parts.method == Method::POST {
+        let body = to_bytes(body, 64 << 10).await.unwrap_or_default();
+        return token(&shared, &path, &body);
+    }
+    let bearer = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    if path.starts_with("/exchange2-asset-manager/") {
+        return stored(&shared, &parts.uri, bearer.is_some());
+    }
+    {
+        let mut live = shared.live();
+        let known = bearer.is_some_and(|bearer| bearer == format!("Bearer {}", named(live.token)));
+        live.used += 1;
+        if !known || live.faults.token_lasts > 0 && live.used > live.faults.token_lasts {
+            return refused(StatusCode::UNAUTHORIZED, "Unauthorized");
+        }
+        live.all += 1;
+        let every = live.faults.throttle_every;
+        if every > 0 && live.all.is_multiple_of(every) {
+            let status = live.faults.throttle_status.and_then(|code| StatusCode::from_u16(code).ok());
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = status.unwrap_or(StatusCode::TOO_MANY_REQUESTS);
+            return response;
+        }
+    }
+    let uri = parts.uri;
+    let segments: Vec<String> = uri.path().trim_matches('/').split('/').map(decoded).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    platform(&shared, &segments, &uri)
+}
+
+fn named(token: u64) -> String {
+    format!("0b9c7a52-0000-4000-8000-{token:012x}")
+}
+
+/// A connected app with a form or JSON, or a user.
+fn token(shared: &Shared, path: &str, body: &[u8]) -> Response<Body> {
+    shared.count("token");
+    let form = String::from_utf8_lossy(body);
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let is =
+        |key: &str, value: &str| json[key] == value || form.split('&').any(|field| field == format!("{key}={value}"));
+    let lasts = match path {
+        "/accounts/api/v2/oauth2/token" if is("client_id", CLIENT) && is("client_secret", SECRET) => Some(3600),
+        "/accounts/login" | "/accounts/api/login" if is("username", USER) && is("password", PASSWORD) => None,
+        "/accounts/api/v2/oauth2/token" | "/accounts/login" | "/accounts/api/login" => {
+            return refused(StatusCode::UNAUTHORIZED, "Unauthorized");
+        }
+        _ => return refused(StatusCode::NOT_FOUND, "Not Found"),
+    };
+    let mut live = shared.live();
+    live.token += 1;
+    live.used = 0;
+    let mut answer = json!({ "access_token": named(live.token), "token_type": "bearer" });
+    if let Some(lasts) = lasts {
+        answer["expires_in"] = lasts.into();
+    }
+    sent(&answer)
+}
+
+/// A file, by the signature of its link.
+fn stored(shared: &Shared, uri: &Uri, has_bearer: bool) -> Response<Body> {
+    shared.count("file");
+    if has_bearer {
+        return refused(StatusCode::BAD_REQUEST, "Only one auth mechanism allowed");
+    }
+    let mut live = shared.live();
+    if live.faults.redirect_link {
+        let mut response = refused(StatusCode::FOUND, "");
+        response.headers_mut().insert("location", HeaderValue::from_static(ELSEWHERE));
+        return response;
+    }
+    if live.refused_links < live.faults.expire_links {
+        live.refused_links += 1;
+        return refused(StatusCode::FORBIDDEN, "Request has expired");
+    }
+    let found = asked(uri, "X-Amz-Signature").and_then(|signature| live.links.remove(&signature.parse().ok()?));
+    match found {
+        Some(bytes) => Response::new(Body::from(bytes)),
+        None => refused(StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+    }
+}
+
+fn platform(shared: &Shared, path: &[&str], uri: &Uri) -> Response<Body> {
+    let faults = shared.live().faults.clone();
+    let world = shared.world();
+    let group = |id: &str| -> Result<Group, (StatusCode, &'static str)> {
+        let is = |name: &Option<String>| name.as_deref() == Some(id);
+        if is(&faults.forbid_group) || is(&faults.hide_group) {
+            return Err((StatusCode::FORBIDDEN, "Forbidden"));
+        }
+        let found = world.groups.iter().find(|group| group.id == id).cloned();
+        found.ok_or((StatusCode::NOT_FOUND, "Organization not found"))
+    };
+    match path {
+        ["accounts", "api", "organizations", id] => match group(id) {
+            Ok(group) => sent(&answers::group(&world, &group)),
+            Err((status, message)) => refused(status, message),
+        },
+        ["accounts", "api", "organizations", id, "hierarchy"] => match group(id) {
+            Ok(group) => sent(&answers::hierarchy(&world, &group, faults.hide_group.as_deref())),
+            Err((status, message)) => refused(status, message),
+        },
+        ["accounts", "api", "organizations", id, "environments", rest @ ..] => {
+            let group = match group(id) {
+                Ok(group) => group,
+                Err((status, message)) => return refused(status, message),
+            };
+            let own = world.environments.iter().filter(|one| one.group == group.id);
+            if let [wanted] = rest {
+                let found = own.into_iter().find(|one| one.id == *wanted);
+                return found.map_or_else(
+                    || refused(StatusCode::NOT_FOUND, "Environment not found"),
+                    |one| sent(&answers::environment(one)),
+                );
+            }
+            shared.count("list");
+            let all: Vec<Value> =
+                if faults.hide_environments { Vec::new() } else { own.map(answers::environment).collect() };
+            let total = all.len();
+            sent(&json!({ "data": paged(all, uri, 500), "total": total }))
+        }
+        ["apimanager", "api", "v1", "organizations", id, "environments", environment, "apis", rest @ ..] => {
+            let group = match group(id) {
+                Ok(group) => group,
+                Err((status, message)) => return refused(status, message),
+            };
+            if faults.forbid_environment.as_deref() == Some(*environment) {
+                return refused(StatusCode::FORBIDDEN, "Forbidden");
+            }
+            if !world.environments.iter().any(|one| one.id == *environment && one.group == group.id) {
+                return refused(StatusCode::NOT_FOUND, "Environment not found");
+            }
+            match rest {
+                [] => apis(shared, &world, (environment, uri)),
+                [wanted] => instance(shared, &world, (environment, wanted)),
+                _ => refused(StatusCode::NOT_FOUND, "Not Found"),
+            }
+        }
+        ["exchange", "api", "v2", "assets", ..] if faults.forbid_exchange => {
+            refused(StatusCode::FORBIDDEN, "Forbidden")
+        }
+        ["exchange", "api", "v2", "assets", "search"] => {
+            shared.count("list");
+            let wanted = asked(uri, "organizationId");
+            let shown = |group: &String| {
+                wanted.as_ref().is_none_or(|id| id == group) && faults.hide_group.as_ref() != Some(group)
+            };
+            let own = world.assets.values().filter(|asset| shown(&asset.group));
+            sent(&Value::Array(paged(own.map(answers::found).collect(), uri, 250)))
+        }
+        ["exchange", "api", "v2", "assets", group, id, version] => asset(shared, &world, (group, id, version)),
+        _ => refused(StatusCode::NOT_FOUND, "Not Found"),
+    }
+}
+
+fn apis(shared: &Shared, world: &World, (environment, uri): (&str, &Uri)) -> Response<Body> {
+    shared.count("list");
+    let faults = shared.live().faults.clone();
+    let mut all = answers::assets(world, environment);
+    if faults.empty_environment.as_deref() == Some(environment) {
+        all.clear();
+    }
+    if faults.lose_instance {
+        for entry in &mut all {
+            if let Some(instances) = entry["apis"].as_array_mut() {
+                instances.pop();
+            }
+        }
+    }
+    let total = all.len();
+    let offset = number(uri, "offset");
+    let mut from = if faults.ignore_offset { 0 } else { offset };
+    if faults.lose_page && offset >= shared.page {
+        from += shared.page;
+    }
+    let limit = number(uri, "limit").clamp(1, shared.page);
+    let shown: Vec<Value> = all.into_iter().skip(from).take(limit).collect();
+    sent(&json!({ "total": total, "assets": shown }))
+}
+
+fn instance(shared: &Shared, world: &World, (environment, wanted): (&str, &str)) -> Response<Body> {
+    shared.count("instance");
+    let mut of_environment = world.instances.iter().filter(|one| one.environment == environment);
+    let Some(one) = of_environment.find(|one| one.id.to_string() == wanted) else {
+        return refused(StatusCode::NOT_FOUND, "Api not found");
+    };
+    let looks = shared.live().all;
+    sent(&answers::detail(one, one.asset.as_ref().map(|key| &world.assets[key]), looks))
+}
+
+fn asset(shared: &Shared, world: &World, (group, id, version): (&str, &str, &str)) -> Response<Body> {
+    shared.count("asset");
+    let faults = shared.live().faults.clone();
+    let is = |name: &Option<String>| name.as_deref() == Some(id);
+    if is(&faults.fail_asset) {
+        return refused(StatusCode::INTERNAL_SERVER_ERROR, "");
+    }
+    if is(&faults.html_asset) {
+        return Response::new(Body::from("<html><body>Bad gateway</body></html>"));
+    }
+    let found = world.assets.get(&(group.to_owned(), id.to_owned())).filter(|asset| asset.semver() == version);
+    let Some(found) = found else { return refused(StatusCode::NOT_FOUND, "Asset not found") };
+    let mut files: Vec<Vec<u8>> = package::files(found).into_iter().map(|file| file.bytes).collect();
+    for bytes in &mut files {
+        if is(&faults.damage_file) {
+            bytes.truncate(bytes.len() / 2);
+        }
+        if is(&faults.nonsense_file) {
+            *bytes = b"this is no package".to_vec();
+        }
+    }
+    let link = |at: usize| {
+        let mut live = shared.live();
+        live.signatures += 1;
+        let signature = live.signatures;
+        live.links.insert(signature, std::mem::take(&mut files[at]));
+        let host = if faults.foreign_link { ELSEWHERE.to_owned() } else { shared.storage() };
+        format!("{host}/exchange2-asset-manager/{group}/{at}.zip?X-Amz-Expires=86400&X-Amz-Signature={signature}")
+    };
+    let mut whole = answers::asset(world, found, link);
+    if is(&faults.nonsense_file) {
+        // What was uploaded so has its own checksum.
+        whole["files"].as_array_mut().into_iter().flatten().for_each(|file| file["sha1"] = Value::Null);
+    }
+    sent(&whole)
+}
+
+/// A page of a list by `offset` and `limit`.
+fn paged(all: Vec<Value>, uri: &Uri, most: usize) -> Vec<Value> {
+    all.into_iter().skip(number(uri, "offset")).take(number(uri, "limit").clamp(1, most)).collect()
+}
+
+fn number(uri: &Uri, name: &str) -> usize {
+    asked(uri, name).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn refused(status: StatusCode, message: &str) -> Response<Body> {
+    let mut response = sent(&json!({ "name": message, "message": message }));
+    *response.status_mut() = status;
+    response
+}
+
+fn sent(body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
