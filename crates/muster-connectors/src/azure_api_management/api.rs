@@ -119,11 +119,15 @@ impl Service {
     }
 }
 
-/// The part of an ARM id behind a word, letter case aside.
+/// The name behind a type in an ARM id, letter case aside. Types and names take turns: a group may be called `apis`.
 pub(super) fn segment<'a>(id: &'a str, word: &str) -> Option<&'a str> {
-    let mut parts = id.split('/');
-    parts.find(|part| part.eq_ignore_ascii_case(word))?;
-    parts.next().filter(|part| !part.is_empty())
+    let mut parts = id.trim_start_matches('/').split('/');
+    while let (Some(kind), Some(name)) = (parts.next(), parts.next()) {
+        if kind.eq_ignore_ascii_case(word) {
+            return Some(name).filter(|name| !name.is_empty());
+        }
+    }
+    None
 }
 
 impl Api {

@@ -26,10 +26,14 @@ pub(super) struct TokenAnswer {
     expires_in: serde_json::Value,
 }
 
+/// No token is kept for longer, whatever an answer says.
+const A_DAY: u64 = 86_400;
+
 impl TokenAnswer {
     /// Seconds until the token ends.
     pub(super) fn lasts(&self) -> Option<u64> {
-        self.expires_in.as_u64().or_else(|| self.expires_in.as_str()?.parse().ok())
+        let told = self.expires_in.as_u64().or_else(|| self.expires_in.as_str()?.parse().ok());
+        told.map(|seconds| seconds.min(A_DAY))
     }
 }
 
@@ -83,7 +87,10 @@ pub(super) fn sign_in_refused(operation: &str, answer: &Answer) -> ConnectorErro
         Some((_, meaning, _)) => format!("{meaning} ({}: {said})", error.error),
         None => format!("{}: {said}", error.error),
     };
-    let kind = if answer.status.is_server_error() { ErrorKind::Unavailable } else { ErrorKind::Auth };
+    let kind = match answer.status.as_u16() {
+        408 | 429 | 500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::Auth,
+    };
     let refused = ConnectorError::new(kind, operation, message);
     match known {
         Some((_, _, remedy)) => refused.with_remedy(*remedy),

@@ -30,12 +30,13 @@ pub(super) async fn confirm(
 
 async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<Verdict, ConnectorError> {
     let wanted = || !sink.is_closed();
-    let Some((service, _)) = key.split_once("/apis/") else { return Ok(Verdict::Unknown) };
+    let Some((service, _)) = key.rsplit_once("/apis/") else { return Ok(Verdict::Unknown) };
     let subscription = segment(key, "subscriptions").unwrap_or_default();
     let answer = tenant.client.resource((key, subscription), &wanted).await?;
     match answer.status.as_u16() {
         200 => {}
-        403 => return Ok(Verdict::Forbidden),
+        // Nor is its 403.
+        403 => return Ok(if arm::code(&answer).is_some() { Verdict::Forbidden } else { Verdict::Unknown }),
         // A proxy's 404 is none of Azure's, and a subscription that is not found may only be hidden.
         404 => {
             let gone = ["ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound"];
@@ -44,7 +45,12 @@ async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<
         }
         _ => return Ok(Verdict::Unknown),
     }
-    let Some(Found::Service(service)) = tenant.found(service) else { return Ok(Verdict::OutOfScope) };
+    let Some(Found::Service(service)) = tenant.found(service) else {
+        // What answers and is not listed proves that a list is short, unless the profile leaves it out.
+        let wanted = &tenant.config.subscriptions;
+        let is_left_out = !wanted.is_empty() && !wanted.iter().any(|id| id.eq_ignore_ascii_case(subscription));
+        return Ok(if is_left_out { Verdict::OutOfScope } else { Verdict::Unknown });
+    };
     let operation = format!("reading `{key}`");
     let unreadable = |error: serde_json::Error| {
         ConnectorError::new(ErrorKind::Protocol, operation.clone(), format!("the API cannot be read: {error}"))

@@ -1,6 +1,6 @@
 //! An API's definition: what is asked for, whether it is the API's own, and what it says.
 
-use muster_definition::{Identity, Limits};
+use muster_definition::{Format, Identity, Limits};
 use serde_json::Value as Json;
 
 use super::api::{Api, Operations, VersionSets};
@@ -42,6 +42,15 @@ pub(super) fn read(bytes: Vec<u8>, api: &Api, (operations, sets): (&Operations, 
     match difference(&definition.identity(), api, (operations, sets)) {
         Some(difference) => Found { state: State::Suspect(difference), ..found },
         None => found,
+    }
+}
+
+/// A WSDL document is kept as what it is; a proxy's page is none.
+pub(super) fn read_wsdl(bytes: Vec<u8>) -> Found {
+    match muster_definition::read(&bytes, &Limits::default()) {
+        Ok(definition) if definition.format == Format::Wsdl => Found::kept("wsdl", "wsdl", bytes),
+        Ok(_) => Found::nothing(State::Failed("the document is no WSDL".to_owned())),
+        Err(error) => Found::nothing(State::Failed(error.to_string())),
     }
 }
 

@@ -61,8 +61,12 @@ impl Products {
             let published = properties.state.as_deref() != Some("notPublished");
             let is_open = published && properties.subscription_required == Some(false);
             let product = Product { title: properties.display_name.unwrap_or(name), is_open };
-            let apis = client.below((&id, service.subscription()), "apis", wanted).await?;
-            for api in whole(apis, &id)? {
+            let apis = match client.below((&id, service.subscription()), "apis", wanted).await {
+                // It went since it was listed.
+                Err(error) if error.message.starts_with("ResourceNotFound") => continue,
+                apis => whole(apis?, &id)?,
+            };
+            for api in apis {
                 if let Some(name) = api["name"].as_str() {
                     found.0.entry(base_name(name)).or_default().push(product.clone());
                 }

@@ -34,6 +34,8 @@ const FAMILIES_AT_ONCE: usize = 8;
 /// A batch is handed over when it holds this much, documents included.
 const BATCH_BYTES: usize = 2 << 20;
 const RECORDS_A_BATCH: usize = 500;
+/// The day of what was never exported as it should be.
+const NEVER: i64 = 0;
 /// What the ledger names one by one.
 const PROBLEMS_TOLD: usize = 5;
 
@@ -141,18 +143,18 @@ impl Job<'_> {
 
     /// The APIs of the list that are read, and how many entries are others: earlier revisions, where they are not asked for.
     fn sorted_out(&self, items: Vec<Json>, out: &mut Out<'_>) -> (Vec<Api>, u64) {
-        let (mut apis, mut left_out) = (Vec::new(), 0);
+        let (mut apis, mut left_out) = (Vec::new(), BTreeSet::new());
         for item in items {
             match Api::of(&item) {
                 Ok(api) if api.is_current() || self.revisions == Revisions::All => apis.push(api),
-                Ok(_) => left_out += 1,
+                Ok(api) => drop(left_out.insert(api.key())),
                 Err(error) => {
                     let key = item["id"].as_str().map(str::to_ascii_lowercase);
                     out.reject(Reject { key, reason: format!("an API of the list: {error}"), raw: Vec::new() });
                 }
             }
         }
-        (apis, left_out)
+        (apis, u64::try_from(left_out.len()).unwrap_or(u64::MAX))
     }
 
     pub(super) async fn learn_version_sets(&mut self, apis: &[Api]) -> Result<(), ConnectorError> {
@@ -160,6 +162,10 @@ impl Job<'_> {
             return Ok(());
         }
         let list = self.client.below((&self.service.id, self.subscription), "apiVersionSets", self.wanted).await?;
+        if let Some(reason) = list.open {
+            let operation = format!("listing version sets of `{}`", self.service.id);
+            return Err(ConnectorError::new(ErrorKind::Protocol, operation, reason));
+        }
         for item in list.items {
             let set = item["properties"].clone();
             if let (Some(id), Ok(set)) = (item["id"].as_str(), serde_json::from_value::<VersionSet>(set)) {
@@ -243,7 +249,7 @@ impl Job<'_> {
             Source::Schema(word) => self.schema(lists, word).await,
             Source::Export("wsdl-link") => {
                 let bytes = self.export(api, "wsdl-link").await?;
-                Ok(Found::kept("wsdl", "wsdl", bytes))
+                Ok(definition::read_wsdl(bytes))
             }
             Source::Export(format) => {
                 let bytes = self.export(api, format).await?;
@@ -284,7 +290,9 @@ impl Job<'_> {
 
     fn parts(&self, api: &Api, lists: &Lists, (found, print): (Found, String)) -> Parts {
         let urls = api.urls(self.service, &self.sets);
-        let endpoints = found.endpoints.clone().unwrap_or_else(|| lists.operations.endpoints.clone());
+        // A document that is not believed says nothing of this API.
+        let own = found.endpoints.clone().filter(|_| !matches!(found.state, State::Suspect(_)));
+        let endpoints = own.unwrap_or_else(|| lists.operations.endpoints.clone());
         let products = self.products.map(|products| products.titles(api));
         let access = access(self.products, api);
         Parts { api: api.clone(), urls, endpoints, found, fingerprint: print, products, access }
@@ -293,7 +301,7 @@ impl Job<'_> {
     /// What tells this state of an API from any other.
     fn fingerprint(&self, api: &Api, lists: &Lists) -> Result<String, ConnectorError> {
         let products = self.products.map(|products| products.titles(api));
-        let place = (access(self.products, api), products);
+        let place = (access(self.products, api), products, api.urls(self.service, &self.sets));
         let parts = (api.listed, &lists.listed, &lists.revisions, &lists.schemas, place);
         let text = serde_json::to_vec(&parts)
             .map_err(|error| ConnectorError::new(ErrorKind::Protocol, "comparing an API", error.to_string()))?;
@@ -307,7 +315,7 @@ impl Job<'_> {
     /// One API as it is now, whatever of it can be had: for keys that are asked for again.
     pub(super) async fn single(&self, api: &Api) -> Result<Parts, ConnectorError> {
         let lists = match self.lists(api).await {
-            Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Auth) => return Err(error),
+            Err(error) if is_about_all(&error.kind) || error.kind == ErrorKind::Unavailable => return Err(error),
             Err(error) => {
                 let found = Found::nothing(State::Failed(error.to_string()));
                 return Ok(self.parts(api, &Lists::default(), (found, String::new())));
@@ -315,7 +323,7 @@ impl Job<'_> {
             Ok(lists) => lists,
         };
         let found = match self.definition(api, &lists).await {
-            Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+            Err(error) if is_about_all(&error.kind) => return Err(error),
             Err(error) => Found::nothing(State::Failed(error.to_string())),
             Ok(found) => found,
         };
@@ -398,7 +406,9 @@ impl<'a> Out<'a> {
                 {
                     self.notes.push(format!("the definition of `{}` is suspect: {reason}", parts.api.id));
                 }
-                marks.0.insert(key, mark);
+                // What is not believed is asked for again by the next run.
+                let is_suspect = matches!(parts.found.state, State::Suspect(_));
+                marks.0.insert(key, if is_suspect { (mark.0, NEVER) } else { mark });
                 self.documents += push(&mut self.records, &MODEL.streams[0], *parts);
                 let full = self.records.records.len() >= RECORDS_A_BATCH;
                 if full || self.documents + self.records.records.byte_len() > BATCH_BYTES {

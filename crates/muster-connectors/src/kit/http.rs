@@ -69,7 +69,7 @@ pub struct Bearer {
 }
 
 /// One call. It must be idempotent: it may be sent more than once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     /// What is being done, to what: the beginning of an error's message.
     pub operation: String,
@@ -94,6 +94,18 @@ pub enum Body {
     Form(Vec<(&'static str, Secret)>),
     /// `application/json`.
     Json(serde_json::Value),
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A URL may be a credential.
+        let origin = Origin::of(&self.url).map(|origin| origin.to_string());
+        formatter
+            .debug_struct("Call")
+            .field("operation", &self.operation)
+            .field("origin", &origin)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -130,7 +142,9 @@ impl Answer {
     /// Reads the body as JSON; `operation` says what was asked for.
     pub fn json<T: DeserializeOwned>(&self, operation: &str) -> Result<T, ConnectorError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            let message = format!("the answer cannot be read as what was asked for: {error}; {}", self.seen());
+            // The library's own words quote the answer, which may hold a link or a token.
+            let place = format!("line {}, column {}", error.line(), error.column());
+            let message = format!("the answer cannot be read as what was asked for, from {place}; {}", self.seen());
             ConnectorError::new(ErrorKind::Protocol, operation, message)
         })
     }

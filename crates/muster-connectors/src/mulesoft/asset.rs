@@ -30,6 +30,8 @@ pub(super) struct Asset {
     pub(super) facts: Json,
     /// The one that is the definition; none where the asset has no file of its own.
     pub(super) file: Option<File>,
+    /// Whether there is a definition without a link to it.
+    pub(super) lacks_link: bool,
 }
 
 /// A file of an asset.
@@ -54,8 +56,11 @@ impl Asset {
             FACTS.iter().map(|key| ((*key).to_owned(), detail[*key].clone())).collect();
         // A definition that is generated anew has other checksums.
         facts.insert("files".to_owned(), files.iter().map(File::facts).collect());
-        let file = files.into_iter().filter(|file| file.rank().is_some()).min_by_key(File::rank);
-        Self { facts: Json::Object(facts), file }
+        let (linked, others): (Vec<File>, Vec<File>) =
+            files.into_iter().filter(|file| file.rank().is_some()).partition(|file| file.link().is_some());
+        let file = linked.into_iter().min_by_key(File::rank);
+        let lacks_link = file.is_none() && !others.is_empty();
+        Self { facts: Json::Object(facts), file, lacks_link }
     }
 }
 
@@ -85,7 +90,7 @@ impl File {
             ("graphql" | "evented-api" | "async-api" | "custom" | "http-api", false) => 9,
             _ => return None,
         };
-        self.external_link.is_some().then_some(rank)
+        Some(rank)
     }
 
     /// Whether it is read, or only kept.
@@ -94,7 +99,7 @@ impl File {
     }
 
     pub(super) fn link(&self) -> Option<&Secret> {
-        self.external_link.as_ref()
+        self.external_link.as_ref().filter(|link| !link.is_empty())
     }
 
     /// Holds the bytes against the checksums that Exchange has of them.
@@ -117,7 +122,8 @@ impl File {
         let packaging = self.packaging.as_deref().unwrap_or_default();
         let is_zip = bytes.starts_with(b"PK");
         let kept = if is_zip { "zip" } else { packaging };
-        let kept = if kept.is_empty() || !kept.bytes().all(|b| b.is_ascii_lowercase()) { "bin" } else { kept };
+        let is_ending = (1..=8).contains(&kept.len()) && kept.bytes().all(|b| b.is_ascii_lowercase());
+        let kept = if is_ending { kept } else { "bin" };
         if !self.is_read() {
             return Found::kept(self.classifier(), kept, bytes);
         }

@@ -76,7 +76,8 @@ async fn steps(platform: &Anypoint, reporter: &mut Reporter<'_>) -> Result<(), C
         reporter.passed("there is none to fetch".to_owned());
         return Ok(());
     };
-    let job = Job { client, place, shared: &platform.shared, wanted };
+    let organizations = std::collections::BTreeSet::new();
+    let job = Job { client, place, shared: &platform.shared, wanted, organizations };
     let asset = job.asset(&instance).await?;
     let name = instance.key(place);
     reporter.passed(match &asset {

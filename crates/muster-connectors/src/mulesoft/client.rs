@@ -18,6 +18,8 @@ use crate::kit::http::{Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, 
 
 /// How long a token lasts where the answer does not say: an organization's session, by default.
 const SESSION: Duration = Duration::from_secs(3600);
+/// No token is kept for longer, whatever an answer says.
+const A_DAY: u64 = 86_400;
 /// More pages than any business group has.
 const MOST_PAGES: usize = 10_000;
 /// Environments at once: the most that Access Management gives.
@@ -123,7 +125,7 @@ impl Client {
             let remedy = "use a connected app with the client credentials grant";
             return Err(ConnectorError::new(ErrorKind::Auth, operation, message).with_remedy(remedy));
         };
-        let lasts = token.expires_in.map_or(SESSION, Duration::from_secs).mul_f64(0.75);
+        let lasts = token.expires_in.map_or(SESSION, |seconds| Duration::from_secs(seconds.min(A_DAY))).mul_f64(0.75);
         let origin = Origin::of(&self.config.base)
             .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.base` has no host"))?;
         let bearer = Bearer { origin, token: access_token };
@@ -166,6 +168,12 @@ impl Client {
         let organization = &self.config.organization;
         let operation = format!("reading the business groups below `{organization}`");
         self.resource(&operation, &["accounts", "api", "organizations", organization, "hierarchy"], wanted).await
+    }
+
+    /// A business group, whatever the answer says of it.
+    pub(super) async fn any_organization(&self, id: &str, wanted: Wanted<'_>) -> Result<Answer, ConnectorError> {
+        let url = self.at(&path(&["accounts", "api", "organizations", id])?, &[])?;
+        self.get(&format!("reading business group `{id}`"), url, wanted).await
     }
 
     pub(super) async fn organization(&self, wanted: Wanted<'_>) -> Result<Json, ConnectorError> {
@@ -226,21 +234,22 @@ impl Client {
         self.get(&format!("reading API instance `{id}`"), url, wanted).await
     }
 
-    /// The assets of a business group in Exchange that stand for APIs.
+    /// The assets of a business group in Exchange that stand for APIs. The search may show more than it was asked for.
     pub(super) async fn published(&self, organization: &str, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
-        let mut query = vec![("organizationId", organization.to_owned())];
-        query.extend(
-            ["rest-api", "http-api", "soap-api", "graphql-api", "evented-api"].map(|kind| ("types", kind.to_owned())),
-        );
         let listing = Listing {
             operation: format!("listing Exchange assets of `{organization}`"),
             path: path(&["exchange", "api", "v2", "assets", "search"])?,
-            query,
+            query: vec![("organizationId", organization.to_owned())],
             items: None,
             id: |item| format!("{}/{}", item["groupId"], item["assetId"]),
             page: RESULTS_A_PAGE,
         };
-        self.list(listing, wanted).await
+        let mut list = self.list(listing, wanted).await?;
+        let is_api = |item: &Json| item["type"].as_str().is_some_and(|kind| kind.ends_with("-api"));
+        let owners =
+            |item: &Json| [item["organizationId"].clone(), item["organization"]["id"].clone(), item["groupId"].clone()];
+        list.items.retain(|item| is_api(item) && owners(item).iter().any(|owner| owner == organization));
+        Ok(list)
     }
 
     /// One version of an asset, whatever the answer says of it.
@@ -267,7 +276,8 @@ impl Client {
         let answer = self.http.send(&call, wanted).await?;
         match answer.status.as_u16() {
             200 => Ok(Some(answer.body)),
-            403 => Ok(None),
+            // S3 answers 400 where the session behind the link ended, and 404 where the file was made anew.
+            400 | 401 | 403 | 404 | 410 => Ok(None),
             status => {
                 let message = format!("the storage answers with status {status}");
                 Err(ConnectorError::new(ErrorKind::Unavailable, operation, message))
@@ -284,14 +294,14 @@ impl Client {
     /// open, as does one that would go on without end.
     async fn list(&self, listing: Listing<'_>, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
         let operation = listing.operation.as_str();
-        let (mut list, mut seen) = (List::default(), HashSet::new());
+        let (mut list, mut seen, mut offset) = (List::default(), HashSet::new(), 0);
         for page in 0.. {
             if page == MOST_PAGES {
                 list.open = Some(format!("{operation}: more than {MOST_PAGES} pages"));
                 break;
             }
             let mut query = listing.query.clone();
-            query.extend([("limit", listing.page.to_string()), ("offset", list.items.len().to_string())]);
+            query.extend([("limit", listing.page.to_string()), ("offset", offset.to_string())]);
             let answer = self.get(operation, self.at(&listing.path, &query)?, wanted).await?;
             if !answer.status.is_success() {
                 return Err(refused::call(operation, &answer));
@@ -305,6 +315,7 @@ impl Client {
                 list.total = Some((list.total.map_or(total, |(first, _)| first), total));
             }
             let before = seen.len();
+            offset += items.len();
             list.items.extend(items.iter().filter(|item| seen.insert((listing.id)(item))).cloned());
             let reached =
                 list.total.is_some_and(|(_, total)| u64::try_from(list.items.len()).is_ok_and(|n| n >= total));

@@ -37,17 +37,21 @@ async fn one(platform: &Anypoint, key: &str, sink: &dyn BatchSink) -> Result<Ver
         Some(Scope::Place(place)) => Some(place),
         _ => None,
     };
+    let (client, shared, organizations) = (&platform.client, &platform.shared, platform.organizations());
     let found = if environment == EXCHANGE {
-        published(platform, (organization, rest), place.is_some(), &wanted).await?
+        let job = place.as_ref().map(|place| Job { client, place, shared, wanted: &wanted, organizations });
+        published(platform, (organization, rest), job.as_ref(), &wanted).await?
     } else {
         instance(platform, (organization, environment, rest), place.is_some(), &wanted).await?
     };
     let (instance, place) = match (found, place) {
         (Err(verdict), _) => return Ok(verdict),
-        (Ok(_), None) => return Ok(Verdict::OutOfScope),
+        // What answers and is not listed proves that a list is short, unless one environment alone is read.
+        (Ok(_), None) if platform.config.environment.is_some() => return Ok(Verdict::OutOfScope),
+        (Ok(_), None) => return Ok(Verdict::Unknown),
         (Ok(instance), Some(place)) => (instance, place),
     };
-    let job = Job { client: &platform.client, place: &place, shared: &platform.shared, wanted: &wanted };
+    let job = Job { client, place: &place, shared, wanted: &wanted, organizations: platform.organizations() };
     let parts = job.single(instance).await?;
     let mut batch = Batch::new(Arc::from("apis"), Arc::from(place.scope()));
     push(&mut batch, &MODEL.streams[0], (&place, parts));
@@ -73,9 +77,17 @@ async fn instance(
         // What lies in an environment that is not listed may only be hidden with it.
         _ if refused::is_not_found(&answer) => {
             let answer = platform.client.environment((organization, environment), wanted).await?;
+            if !refused::is_not_found(&answer) {
+                return Ok(Err(match answer.status.as_u16() {
+                    403 => Verdict::Forbidden,
+                    200 => Verdict::Deleted,
+                    _ => Verdict::Unknown,
+                }));
+            }
+            // So may the environment, with its business group.
+            let answer = platform.client.any_organization(organization, wanted).await?;
             return Ok(Err(match answer.status.as_u16() {
                 403 => Verdict::Forbidden,
-                _ if refused::is_not_found(&answer) => Verdict::Deleted,
                 200 => Verdict::Deleted,
                 _ => Verdict::Unknown,
             }));
@@ -84,17 +96,18 @@ async fn instance(
     }
     let detail: Json = answer.json(&format!("reading API instance `{id}`"))?;
     // The entry of the list says no more than the instance, but for the asset's name.
-    Ok(Instance::of(&json!({}), &detail).map(|one| one.with_detail(&detail)).map_err(|_| Verdict::Unknown))
+    let found = Instance::of(&json!({}), &detail).map(|one| one.with_detail(&detail));
+    Ok(found.ok().filter(|one| one.id.as_deref() == Some(id)).ok_or(Verdict::Unknown))
 }
 
 /// An asset that no instance served when it was read last.
 async fn published(
     platform: &Anypoint,
     (organization, rest): (&str, &str),
-    is_planned: bool,
+    job: Option<&Job<'_>>,
     wanted: Wanted<'_>,
 ) -> Result<Result<Instance, Verdict>, ConnectorError> {
-    if !is_planned {
+    let Some(job) = job else {
         // Exchange shows nothing of a business group that may not be seen: that proves no deletion.
         return Ok(Err(match platform.client.environments(organization, wanted).await {
             Err(ConnectorError { kind: ErrorKind::Forbidden { .. }, .. }) => Verdict::Forbidden,
@@ -102,13 +115,15 @@ async fn published(
             Err(_) => Verdict::Unknown,
             Ok(_) => Verdict::OutOfScope,
         }));
-    }
+    };
     let list = platform.client.published(organization, wanted).await?;
     let is = |entry: &&Json| {
         let part = |key: &str| text(&entry[key]).unwrap_or_default();
         format!("{}/{}", part("groupId"), part("assetId")) == rest
     };
+    let served = job.served().await?;
     match list.items.iter().find(is) {
+        Some(entry) if job.serves(&served, entry) => Ok(Err(Verdict::OutOfScope)),
         Some(entry) => Ok(Instance::published(entry).map_err(|_| Verdict::Unknown)),
         None if list.open.is_some() => Ok(Err(Verdict::Unknown)),
         None => Ok(Err(Verdict::Deleted)),

@@ -93,8 +93,10 @@ impl Instance {
     }
 
     /// What tells this state of an API from any other.
-    pub(super) fn fingerprint(&self, asset: Option<&Asset>) -> Result<String, ConnectorError> {
-        let parts = (&self.listed, &self.detail, &self.asset_name, asset.map(|asset| &asset.facts));
+    pub(super) fn fingerprint(&self, place: &Place, asset: Option<&Asset>) -> Result<String, ConnectorError> {
+        // The list says no more than the instance does.
+        let names = (&place.organization_name, place.environment.as_ref().map(|(_, name)| name));
+        let parts = (&self.detail, names, asset.map(|asset| &asset.facts));
         let text = serde_json::to_vec(&parts)
             .map_err(|error| ConnectorError::new(ErrorKind::Protocol, "comparing an API", error.to_string()))?;
         Ok(fingerprint(&text).iter().map(|byte| format!("{byte:02x}")).collect())
@@ -114,14 +116,15 @@ impl Instance {
                 urls.push(json!({ "kind": kind, "url": url }));
             }
         };
+        let mut behind = vec![text(&self.told("endpoint")["uri"]).unwrap_or_default()];
+        let routes = self.told("routing").as_array().into_iter().flatten();
+        let upstreams = routes.flat_map(|route| route["upstreams"].as_array().into_iter().flatten());
+        behind.extend(upstreams.filter_map(|upstream| text(&upstream["uri"])));
         add("consumer", text(self.told("endpointUri")).unwrap_or_default());
         let served = found.servers.iter().filter(|url| !MOCKING.iter().any(|host| url.contains(host)));
-        served.for_each(|url| add("definition", url));
-        add("implementation", text(&self.told("endpoint")["uri"]).unwrap_or_default());
-        let routes = self.told("routing").as_array().into_iter().flatten();
-        for upstream in routes.flat_map(|route| route["upstreams"].as_array().into_iter().flatten()) {
-            add("implementation", text(&upstream["uri"]).unwrap_or_default());
-        }
+        // A definition may name what the gateway turns to.
+        served.filter(|url| !behind.contains(&url.as_str())).for_each(|url| add("definition", url));
+        behind.into_iter().for_each(|url| add("implementation", url));
         urls
     }
 }
@@ -143,9 +146,11 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, (place, parts): (&Pla
     let flag = |value: &Json| value.as_bool().map(|flag| if flag { "TRUE" } else { "FALSE" }.to_owned());
     let list = |value: Json| Some(value.to_string());
     let urls = instance.urls(&found);
-    let shown = urls.iter().find(|url| url["kind"] != "implementation");
-    let public = |url: &&Json| url["kind"] != "implementation" && url["url"].as_str().is_some_and(is_public_url);
-    let obstacles = found.obstacles(urls.iter().any(|url| public(&url)));
+    let mut offered = urls.iter().filter(|url| url["kind"] != "implementation");
+    let is = |url: &&Json, test: fn(&str) -> bool| url["url"].as_str().is_some_and(test);
+    let public = offered.clone().find(|url| is(url, is_public_url));
+    let obstacles = found.obstacles(public.is_some());
+    let shown = public.or_else(|| offered.find(|url| is(url, is_elsewhere)));
     let key = instance.key(place);
     let endpoints = found.endpoints.clone().unwrap_or_default();
     let name = owned(&facts["name"]).or_else(|| instance.asset_name.clone()).or_else(|| instance.asset.clone());
@@ -195,6 +200,17 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, (place, parts): (&Pla
     let size = found.blob.as_ref().map_or(0, |blob| blob.bytes.len());
     batch.blobs.extend(found.blob.clone());
     size
+}
+
+/// Whether a URL leads to another machine: a listener (`0.0.0.0`) and a developer's own do not.
+fn is_elsewhere(text: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(text) else { return false };
+    match url.host() {
+        Some(url::Host::Domain(name)) => name != "localhost",
+        Some(url::Host::Ipv4(address)) => !address.is_unspecified() && !address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => !address.is_unspecified() && !address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Text that says something.

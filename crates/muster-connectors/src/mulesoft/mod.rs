@@ -17,7 +17,7 @@ mod plan;
 mod read;
 mod refused;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -191,6 +191,16 @@ impl Anypoint {
     fn found(&self, scope: &str) -> Option<Scope> {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
     }
+
+    /// The business groups of the plan.
+    fn organizations(&self) -> BTreeSet<String> {
+        let scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = scopes.values().filter_map(|scope| match scope {
+            Scope::Place(place) => Some(place.organization.clone()),
+            Scope::Gap { .. } => None,
+        });
+        places.collect()
+    }
 }
 
 #[async_trait]
@@ -203,7 +213,12 @@ impl Connector for Anypoint {
         true
     }
 
+    fn marks_records(&self) -> bool {
+        true
+    }
+
     async fn plan(&self) -> Result<Plan, ConnectorError> {
+        self.shared.forget().await;
         let (plan, scopes) = plan::plan(&self.client, &self.config).await?;
         *self.scopes.lock().unwrap_or_else(PoisonError::into_inner) = scopes;
         Ok(plan)
@@ -231,7 +246,8 @@ impl Connector for Anypoint {
             after_days: i64::from(self.config.fetch_after_days),
         };
         let client = self.client.metered();
-        let job = Job { client: &client, place: &place, shared: &self.shared, wanted: &wanted };
+        let organizations = self.organizations();
+        let job = Job { client: &client, place: &place, shared: &self.shared, wanted: &wanted, organizations };
         job.run(&request, freshness, sink).await
     }
 

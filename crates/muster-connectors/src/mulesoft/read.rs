@@ -37,6 +37,9 @@ const CACHE_BYTES: usize = 32 << 20;
 /// Group and asset in Exchange.
 type Coordinates = (Option<String>, Option<String>);
 
+/// What has an instance; or why that is not known.
+type Served = Result<BTreeSet<Coordinates>, String>;
+
 /// What is known of each API since its file was fetched last: by key, fingerprint and day.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Known(BTreeMap<String, (String, i64)>);
@@ -46,9 +49,18 @@ struct Known(BTreeMap<String, (String, i64)>);
 pub(super) struct Shared {
     assets: Mutex<BTreeMap<String, Option<Arc<Asset>>>>,
     definitions: Mutex<VecDeque<(String, Arc<Found>)>>,
+    /// What has an instance anywhere in the plan's business groups; or why that is not known.
+    served: tokio::sync::Mutex<Option<Arc<Served>>>,
 }
 
 impl Shared {
+    /// Another run begins.
+    pub(super) async fn forget(&self) {
+        self.assets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.served.lock().await = None;
+    }
+
     fn asset(&self, name: &str) -> Option<Option<Arc<Asset>>> {
         self.assets.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
@@ -85,6 +97,8 @@ pub(super) struct Job<'a> {
     pub(super) place: &'a Place,
     pub(super) shared: &'a Shared,
     pub(super) wanted: Wanted<'a>,
+    /// The business groups of the plan.
+    pub(super) organizations: BTreeSet<String>,
 }
 
 /// When files are fetched though nothing changed.
@@ -102,10 +116,12 @@ impl Job<'_> {
         freshness: Freshness,
         sink: &dyn BatchSink,
     ) -> Result<ScopeEnd, ConnectorError> {
-        let cursor = request.cursor.filter(|_| request.mode == Mode::Delta);
-        let known: Known = cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
+        let before: Known = request.cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
+        let nothing = Known::default();
+        let known = if request.mode == Mode::Delta { &before } else { &nothing };
         let mut out = Out::new(request, sink);
         let (instances, list, expected) = self.instances(&mut out).await?;
+        let mut open = list.open;
         let mut marks = Known::default();
         if request.mode == Mode::Sweep {
             for instance in instances {
@@ -116,17 +132,32 @@ impl Job<'_> {
             for instance in instances {
                 assets.entry((instance.group.clone(), instance.asset.clone())).or_default().push(instance);
             }
-            let known = &known;
             let read = assets.into_values().map(|instances| self.asset_of(instances, known, freshness));
             let mut outcomes = stream::iter(read).buffer_unordered(ASSETS_AT_ONCE);
             while let Some(asset) = outcomes.next().await {
-                for outcome in asset? {
-                    out.take(self.place, outcome, &mut marks).await?;
+                match asset {
+                    Ok(asset) => {
+                        for outcome in asset {
+                            out.take(self.place, outcome, &mut marks).await?;
+                        }
+                    }
+                    // The rest would be refused as well: what was read is kept, other scopes go on.
+                    Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                        open = Some(error.to_string());
+                        break;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         }
         out.flush().await?;
-        let open = list.open.clone().or_else(|| out.problem());
+        let open = open.or_else(|| out.problem());
+        if open.is_some() {
+            // What was not read is as it was, and so are its marks.
+            before.0.into_iter().for_each(|(key, mark)| {
+                marks.0.entry(key).or_insert(mark);
+            });
+        }
         let cursor = (request.mode != Mode::Sweep).then(|| serde_json::to_string(&marks).ok().map(Cursor)).flatten();
         // The lists are read whole in any mode: absence is proven.
         let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
@@ -138,13 +169,15 @@ impl Job<'_> {
     async fn instances(&self, out: &mut Out<'_>) -> Result<(Vec<Instance>, List, Option<u64>), ConnectorError> {
         let Some((environment, _)) = &self.place.environment else {
             let mut list = self.client.published(&self.place.organization, self.wanted).await?;
-            let served = match self.served().await? {
+            let served = self.served().await?;
+            let nothing = BTreeSet::new();
+            let served = match &*served {
                 Ok(served) => served,
                 // What is served cannot be told from what is not.
                 Err(reason) => {
-                    list.open.get_or_insert(reason);
+                    list.open.get_or_insert(reason.clone());
                     list.items.clear();
-                    BTreeSet::new()
+                    &nothing
                 }
             };
             let mut found = Vec::new();
@@ -164,7 +197,7 @@ impl Job<'_> {
             let instances = entry["apis"].as_array().map(Vec::as_slice).unwrap_or_default();
             // Older answers do not count.
             let count = entry["totalApis"].as_u64().unwrap_or_else(|| u64::try_from(instances.len()).unwrap_or(0));
-            expected += count;
+            expected = u64::saturating_add(expected, count);
             for instance in instances {
                 match Instance::of(entry, instance) {
                     Ok(one) => found.push(one),
@@ -183,26 +216,40 @@ impl Job<'_> {
         Ok((found, list, counts.then_some(expected)))
     }
 
-    /// The assets that have an instance in any environment of the business group; or why that is not known.
-    async fn served(&self) -> Result<Result<BTreeSet<Coordinates>, String>, ConnectorError> {
-        let organization = &self.place.organization;
-        let environments = self.client.environments(organization, self.wanted).await?;
-        let mut open = environments.open;
-        if environments.items.is_empty() {
-            open.get_or_insert("no environment is visible: what is served there is not known".to_owned());
+    /// The assets that have an instance in any environment of the plan's business groups, asked once a run: groups share
+    /// their assets.
+    pub(super) async fn served(&self) -> Result<Arc<Served>, ConnectorError> {
+        let mut known = self.shared.served.lock().await;
+        if let Some(served) = &*known {
+            return Ok(Arc::clone(served));
         }
-        let mut served = BTreeSet::new();
-        for environment in environments.items.iter().filter_map(|environment| text(&environment["id"])) {
-            let list = self.client.assets((organization, environment), self.wanted).await?;
-            open = open.or(list.open);
-            for entry in &list.items {
-                let part = |value: &Json, key: &str| text(&value[key]).map(str::to_owned);
-                served.insert((part(entry, "groupId"), part(entry, "assetId")));
-                let instances = entry["apis"].as_array().into_iter().flatten();
-                served.extend(instances.map(|one| (part(one, "groupId"), part(one, "assetId"))));
+        let (mut open, mut served) = (None, BTreeSet::new());
+        for organization in &self.organizations {
+            let environments = self.client.environments(organization, self.wanted).await?;
+            open = open.or(environments.open);
+            if environments.items.is_empty() {
+                open.get_or_insert("no environment is visible: what is served there is not known".to_owned());
+            }
+            for environment in environments.items.iter().filter_map(|environment| text(&environment["id"])) {
+                let list = self.client.assets((organization, environment), self.wanted).await?;
+                open = open.or(list.open);
+                for entry in &list.items {
+                    let part = |value: &Json, key: &str| text(&value[key]).map(str::to_owned);
+                    served.insert((part(entry, "groupId"), part(entry, "assetId")));
+                    let instances = entry["apis"].as_array().into_iter().flatten();
+                    served.extend(instances.map(|one| (part(one, "groupId"), part(one, "assetId"))));
+                }
             }
         }
-        Ok(open.map_or(Ok(served), Err))
+        let served = Arc::new(open.map_or(Ok(served), Err));
+        *known = Some(Arc::clone(&served));
+        Ok(served)
+    }
+
+    /// Whether an asset of Exchange's list has an instance.
+    pub(super) fn serves(&self, served: &Served, entry: &Json) -> bool {
+        let part = |key: &str| text(&entry[key]).map(str::to_owned);
+        served.as_ref().is_ok_and(|served| served.contains(&(part("groupId"), part("assetId"))))
     }
 
     /// Reads the APIs of one asset, one after another: they share its definition.
@@ -219,7 +266,7 @@ impl Job<'_> {
             outcomes.push(match self.api(instance, (&key, mark), freshness).await {
                 Ok(outcome) => outcome,
                 // Not about this API alone.
-                Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Auth) => return Err(error),
+                Err(error) if is_about_all(&error.kind) => return Err(error),
                 Err(error) => Outcome::Unread(key, error),
             });
         }
@@ -234,7 +281,7 @@ impl Job<'_> {
     ) -> Result<Outcome, ConnectorError> {
         let instance = self.with_detail(instance).await?;
         let asset = self.asset(&instance).await?;
-        let print = instance.fingerprint(asset.as_deref())?;
+        let print = instance.fingerprint(self.place, asset.as_deref())?;
         if let Some((known, day)) = mark
             && *known == print
             && freshness.today - day < freshness.after_days
@@ -289,14 +336,21 @@ impl Job<'_> {
         instance: &Instance,
         asset: Option<&Asset>,
     ) -> Result<Arc<Found>, ConnectorError> {
-        let (Some(asset), Some((group, id, version))) = (asset, instance.coordinates()) else {
-            return Ok(Arc::new(Found::nothing(State::None)));
-        };
+        let nothing = |state| Ok(Arc::new(Found::nothing(state)));
+        let Some((group, id, version)) = instance.coordinates() else { return nothing(State::None) };
         let name = format!("{group}/{id}/{version}");
+        let Some(asset) = asset else {
+            return nothing(State::Failed(format!("Exchange does not show `{name}`: it is deleted, or not visible")));
+        };
         if let Some(found) = self.shared.definition(&name) {
             return Ok(found);
         }
-        let Some(file) = &asset.file else { return Ok(Arc::new(Found::nothing(State::None))) };
+        let Some(file) = &asset.file else {
+            return nothing(match asset.lacks_link {
+                true => State::Failed(format!("Exchange gives no link to the file of `{name}`")),
+                false => State::None,
+            });
+        };
         let operation = format!("fetching the definition of `{name}`");
         let refused = || ConnectorError::new(ErrorKind::Unavailable, &operation, "the storage refuses the link");
         let (mut file, mut bytes) = (file.clone(), None);
@@ -320,20 +374,20 @@ impl Job<'_> {
 
     /// One API as it is now, whatever of it can be had: for keys that are asked for again.
     pub(super) async fn single(&self, instance: Instance) -> Result<Parts, ConnectorError> {
-        let asset = self.asset(&instance).await;
-        let found = match &asset {
-            Ok(asset) => self.definition(&instance, asset.as_deref()).await,
-            Err(error) => Ok(Arc::new(Found::nothing(State::Failed(error.to_string())))),
-        };
-        let found = match found {
-            Err(error) if matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Auth) => return Err(error),
+        let asset = self.asset(&instance).await?;
+        let found = match self.definition(&instance, asset.as_deref()).await {
+            Err(error) if is_about_all(&error.kind) => return Err(error),
             Err(error) => Arc::new(Found::nothing(State::Failed(error.to_string()))),
             Ok(found) => found,
         };
-        let asset = asset.ok().flatten();
-        let fingerprint = instance.fingerprint(asset.as_deref())?;
+        let fingerprint = instance.fingerprint(self.place, asset.as_deref())?;
         Ok(Parts { instance, asset, found, fingerprint })
     }
+}
+
+/// Whether the next API would fail in the same way.
+fn is_about_all(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Cancelled | ErrorKind::Auth | ErrorKind::RateLimited { .. })
 }
 
 /// Where records go: two batches under way, one of records and one of keys.

@@ -12,6 +12,8 @@ use super::Intake;
 
 /// Where history says which document held a definition before.
 const BEFORE: &str = "assetDetail.apiAssetClass.masifLocation";
+/// Where history says what state it was in.
+const STATE: &str = "assetDetail.apiAssetClass.definitionState";
 /// The most changes that are told of one definition.
 const CHANGES: usize = 1000;
 
@@ -22,6 +24,12 @@ impl Intake {
         for change in changes {
             let before = change.before.get(BEFORE).and_then(Value::as_str).filter(|name| Blob::is_name(name));
             let after = assets.iter().find(|asset| asset.id == change.asset);
+            // What is not believed to be this API's tells nothing of it.
+            let suspect = |value: Option<&Value>| value.is_some_and(|state| state == "suspect");
+            let now = after.and_then(|asset| asset.detail.get("apiAssetClass")?.get("definitionState"));
+            if suspect(change.before.get(STATE)) || suspect(now) {
+                continue;
+            }
             let (Some(before), Some(after)) = (before, after.and_then(|asset| asset::definition(&asset.detail))) else {
                 continue;
             };

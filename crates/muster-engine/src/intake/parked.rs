@@ -24,12 +24,13 @@ struct Vanished {
 type Losses = (usize, Vec<(u64, u64)>);
 
 /// Decides about the records of a stream that lost attributes, now that all are in: written, or left as they were and
-/// named. Only scopes that were read to their end: the others come again.
+/// named. Only scopes that were read to their end: the others come again, unless the cursor says of each record that it
+/// was read.
 pub(crate) async fn release_parked(context: &mut Context<'_>, stream: &str) -> Result<(), EngineError> {
     let mut losses: Vec<Losses> = Vec::new();
     for at in context.scopes_of(stream) {
         let state = &context.scopes[at];
-        if state.line.evidence.is_settled() {
+        if state.line.evidence.is_settled() || context.connector.marks_records() {
             let found = context.store.losses(context.run.id, state.row.id).await?;
             losses.extend((!found.is_empty()).then_some((at, found)));
         }

@@ -101,6 +101,21 @@ async fn a_cut_listing_moves_a_cursor_that_marks_records() {
     .await;
 }
 
+/// Its next reading will say of them that nothing changed: what they lost is written now.
+#[tokio::test]
+async fn what_records_of_a_cut_listing_lost_is_written_where_the_cursor_marks_them() {
+    both(world, |bench| async move {
+        bench.full().await;
+        bench.source.world().marks = true;
+        bench.source.world().set("people", "n0000", "mail", "");
+        bench.source.world().fault("people", "north", &[Fault::Cut(2)]);
+        assert_eq!(bench.full().await.result, RunResult::Partial);
+        let asset = bench.asset("people", "n0000").await;
+        assert_eq!(asset.document["assetDetail"]["userAssetClass"].get("email"), None);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_wrong_count_is_partial() {
     both(world, |bench| async move {

@@ -36,6 +36,8 @@ pub struct AzureFaults {
     pub forbid_service: Option<String>,
     /// This service is neither listed nor readable: the role on it was taken away.
     pub hide_service: Option<String>,
+    /// This service is not listed, and still answers.
+    pub unlist_service: Option<String>,
     /// The role on every subscription is missing: the list is empty.
     pub hide_subscriptions: bool,
     /// The export of this API is answered 500.

@@ -247,6 +247,7 @@ fn managed(shared: &Shared, path: &str, uri: &Uri) -> Response<Body> {
             service.workspace.is_none()
                 && subscription == format!("/subscriptions/{}", service.subscription)
                 && faults.hide_service.as_ref() != Some(&service.name)
+                && faults.unlist_service.as_ref() != Some(&service.name)
         };
         let items = world.services.iter().filter(shown).map(answers::service).collect();
         drop(world);

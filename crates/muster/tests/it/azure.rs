@@ -205,6 +205,20 @@ async fn a_role_that_was_taken_away_is_told_as_such() {
     tenant.stop().await;
 }
 
+/// A list without end mark that was cut short: what answers when it is asked for is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_listed_and_answers_keeps_its_apis() {
+    let tenant = start(AzureOptions { seed: 5, apis: 4, ..AzureOptions::default() }).await.unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let installation = installation(&tenant, scratch.path());
+    sync(&installation, &[]).await;
+    let before = inventory(&installation);
+    tenant.set_faults(AzureFaults { unlist_service: Some("gate-0-1".to_owned()), ..AzureFaults::default() });
+    let (_, ledger, lines) = sync(&installation, &[]).await;
+    assert_eq!((gone(&lines), inventory(&installation)), (0, before), "{ledger}");
+    tenant.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_leaves_a_partial_run_that_names_the_gap_and_takes_nothing() {
     let tenant = tenant(6).await;

@@ -223,21 +223,21 @@ fn obstacle(code: &str) -> String {
 
 fn meaning(state: &str) -> Meaning {
     let (says, remedy) = match state {
-        "stored" => ("It is kept as it came, and agrees with what its source lists of the API.", None),
+        "stored" => ("It is kept as it came, and nothing speaks against it.", None),
         "none" => (
             "Its source has no definition of it. What can be called is known only as far as its source lists it.",
             Some("Ask the API's owner to give the gateway a definition; a later run finds it."),
         ),
         "partial" => (
             "It is kept, and a part of it could not be understood. What was understood is shown; nothing is guessed.",
-            Some("The notes of the last run name the part; its owner may write it otherwise."),
+            Some("Its owner may write that part otherwise."),
         ),
         "suspect" => (
             "It is kept and not believed: its title, version, path or operations are not those that the gateway lists. \
              Either the gateway mixed two APIs' documents up when it wrote them, or the API's settings and its document \
              have drifted apart.",
             Some(
-                "The notes of the last run say what does not agree. Run the profile again: it is asked for anew. Where it \
+                "Each run asks for it anew. Where it \
                  stays suspect, let the API's owner compare it with the API at the gateway, and correct the one that is \
                  wrong. Until then the API is not ready for a scan.",
             ),

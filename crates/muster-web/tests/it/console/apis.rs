@@ -169,7 +169,7 @@ async fn an_api_shows_endpoints_addresses_readiness_and_definition() {
         );
         assert!(said.contains("! backend https://10.0.0.1/secret-backend where the gateway itself turns to"), "{said}");
         assert!(said.contains("Readiness for a scan ✓ ready"), "{said}");
-        assert!(said.contains("✓ stored It is kept as it came, and agrees"), "{said}");
+        assert!(said.contains("✓ stored It is kept as it came, and nothing speaks"), "{said}");
         assert!(said.contains("Its format: openapi 3.0.1 ."), "{said}");
         assert!(said.contains("Subscription required yes subscriptionRequired"), "{said}");
         assert!(said.contains("The same definition as 1 other: Two of Contoso . All that have it"), "{said}");
@@ -242,7 +242,7 @@ async fn states_and_obstacles_are_said_in_words_with_what_to_do() {
         let said = words(&page(&browser, "Suspect").await.0);
         for part in [
             "! suspect It is kept and not believed: its title, version, path or operations are not those",
-            "What to do: The notes of the last run say what does not agree. Run the profile again",
+            "What to do: Each run asks for it anew. Where it stays suspect",
             "• not ready",
             "Its definition does not agree with what the gateway lists.",
             "No address of it, by HTTP and without placeholders, is reached from the internet. new_&#60;code&#62;",
