@@ -3,3 +3,5 @@
 pub mod definition;
 pub mod http;
 pub mod ldap;
+pub(crate) mod marks;
+pub(crate) mod steps;

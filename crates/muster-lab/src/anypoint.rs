@@ -18,19 +18,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 pub use faults::AnypointFaults;
 pub use world::AnypointChange;
 
 use crate::LabError;
+use crate::serving::{self, Lab as _, Serving};
 use server::Shared;
 use world::World;
-
-/// The most of anything.
-const MAXIMUM: u64 = 100_000;
 
 /// How the platform is made and served.
 #[derive(Debug, Clone)]
@@ -60,36 +55,18 @@ impl Default for AnypointOptions {
 #[derive(Debug)]
 pub struct RunningAnypoint {
     shared: Arc<Shared>,
-    shutdown: watch::Sender<bool>,
-    server: JoinHandle<()>,
+    serving: Serving,
 }
 
 /// Makes the platform and serves it.
 pub async fn start(options: AnypointOptions) -> Result<RunningAnypoint, LabError> {
     let sizes = [("groups", options.groups), ("environments", options.environments), ("apis", options.apis)];
-    for (what, count) in sizes {
-        if count > MAXIMUM {
-            return Err(LabError::TooMany { what, count, limit: MAXIMUM });
-        }
-    }
-    if !options.listen.ip().is_loopback() {
-        return Err(LabError::NotLoopback(options.listen));
-    }
-    let failed = |source| LabError::Listen { address: options.listen, source };
-    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = serving::listen(options.listen, &sizes).await?;
     let page = usize::try_from(options.page.max(1)).unwrap_or(usize::MAX);
     let world = World::new(options.seed, [options.groups, options.environments, options.apis]);
     let shared = Arc::new(Shared { address, page, world: Mutex::new(world), live: Mutex::default() });
-    let (shutdown, mut stopped) = watch::channel(false);
-    let router = server::router(Arc::clone(&shared));
-    let server = tokio::spawn(async move {
-        tokio::select! {
-            _ = stopped.changed() => {}
-            Err(error) = async { axum::serve(listener, router).await } => tracing::warn!(%error, "the platform ended"),
-        }
-    });
-    Ok(RunningAnypoint { shared, shutdown, server })
+    let serving = Serving::begin(listener, server::router(Arc::clone(&shared)));
+    Ok(RunningAnypoint { shared, serving })
 }
 
 impl RunningAnypoint {
@@ -101,7 +78,7 @@ impl RunningAnypoint {
     /// Everything that a client needs to know, and how much there is.
     pub fn banner(&self) -> Value {
         let mut banner = json!({ "url": self.url(), "storage": self.shared.storage() });
-        if let (Some(banner), Value::Object(told)) = (banner.as_object_mut(), self.shared.world().banner()) {
+        if let (Some(banner), Value::Object(told)) = (banner.as_object_mut(), self.shared.banner()) {
             banner.extend(told);
         }
         banner
@@ -110,12 +87,12 @@ impl RunningAnypoint {
     /// What there is: every instance with its id, name, address, state of its definition and endpoints, and every asset
     /// that no instance serves; sorted by id.
     pub fn truth(&self) -> Value {
-        self.shared.world().truth()
+        self.shared.truth()
     }
 
     /// Changes the platform; tells the ids that each change touched.
     pub fn change(&self, change: &AnypointChange) -> Value {
-        self.shared.world().change(change)
+        self.shared.change(change)
     }
 
     /// Sets the faults, and begins to count calls anew.
@@ -130,7 +107,6 @@ impl RunningAnypoint {
 
     /// Ends it.
     pub async fn stop(self) {
-        let _ = self.shutdown.send(true);
-        let _ = self.server.await;
+        self.serving.stop().await;
     }
 }

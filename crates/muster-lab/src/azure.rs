@@ -18,19 +18,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 pub use faults::AzureFaults;
 pub use world::AzureChange;
 
 use crate::LabError;
+use crate::serving::{self, Lab as _, Serving};
 use server::Shared;
 use world::{Sizes, World};
-
-/// The most of anything: ids are made of six digits.
-const MAXIMUM: u64 = 100_000;
 
 /// How the tenant is made and served.
 #[derive(Debug, Clone)]
@@ -76,8 +71,7 @@ impl Default for AzureOptions {
 #[derive(Debug)]
 pub struct RunningAzure {
     shared: Arc<Shared>,
-    shutdown: watch::Sender<bool>,
-    server: JoinHandle<()>,
+    serving: Serving,
 }
 
 /// Makes the tenant and serves it.
@@ -88,17 +82,7 @@ pub async fn start(options: AzureOptions) -> Result<RunningAzure, LabError> {
         ("apis", options.apis),
         ("workspace", options.workspace),
     ];
-    for (what, count) in sizes {
-        if count > MAXIMUM {
-            return Err(LabError::TooMany { what, count, limit: MAXIMUM });
-        }
-    }
-    if !options.listen.ip().is_loopback() {
-        return Err(LabError::NotLoopback(options.listen));
-    }
-    let failed = |source| LabError::Listen { address: options.listen, source };
-    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = serving::listen(options.listen, &sizes).await?;
     let page = usize::try_from(options.page.max(1)).unwrap_or(usize::MAX);
     let AzureOptions { subscriptions, services, apis, workspace, .. } = options;
     let world = World::new(options.seed, Sizes { subscriptions, services, apis, workspace });
@@ -110,15 +94,8 @@ pub async fn start(options: AzureOptions) -> Result<RunningAzure, LabError> {
         world: Mutex::new(world),
         state: Mutex::default(),
     });
-    let (shutdown, mut stopped) = watch::channel(false);
-    let router = server::router(Arc::clone(&shared));
-    let server = tokio::spawn(async move {
-        tokio::select! {
-            _ = stopped.changed() => {}
-            Err(error) = async { axum::serve(listener, router).await } => tracing::warn!(%error, "the tenant ended"),
-        }
-    });
-    Ok(RunningAzure { shared, shutdown, server })
+    let serving = Serving::begin(listener, server::router(Arc::clone(&shared)));
+    Ok(RunningAzure { shared, serving })
 }
 
 impl RunningAzure {
@@ -130,7 +107,7 @@ impl RunningAzure {
     /// Everything that a client needs to know, and how much there is.
     pub fn banner(&self) -> Value {
         let mut banner = json!({ "url": self.url(), "storage": self.shared.storage() });
-        if let (Some(banner), Value::Object(told)) = (banner.as_object_mut(), self.shared.world().banner()) {
+        if let (Some(banner), Value::Object(told)) = (banner.as_object_mut(), self.shared.banner()) {
             banner.extend(told);
         }
         banner
@@ -138,12 +115,12 @@ impl RunningAzure {
 
     /// What there is: every API and earlier revision with its id, name, endpoints and kind, sorted by id in lower case.
     pub fn truth(&self) -> Value {
-        self.shared.world().truth()
+        self.shared.truth()
     }
 
     /// Changes the tenant; tells the ids that each change touched.
     pub fn change(&self, change: &AzureChange) -> Value {
-        self.shared.world().change(change)
+        self.shared.change(change)
     }
 
     /// Sets the faults, and begins to count calls anew.
@@ -158,7 +135,6 @@ impl RunningAzure {
 
     /// Ends it.
     pub async fn stop(self) {
-        let _ = self.shutdown.send(true);
-        let _ = self.server.await;
+        self.serving.stop().await;
     }
 }

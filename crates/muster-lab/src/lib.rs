@@ -15,5 +15,6 @@ pub mod azure;
 pub mod directory;
 mod error;
 mod query;
+mod serving;
 
 pub use error::LabError;

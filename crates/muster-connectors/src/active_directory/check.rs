@@ -1,50 +1,23 @@
 //! Testing the connection: named steps, each with its remedy.
 
-use muster_core::connector::{ConnectorError, ErrorKind, Step, StepOutcome, StepSink};
+use muster_core::connector::{ConnectorError, ErrorKind, StepSink};
 
 use super::records::filter;
 use super::session::{Session, explain, refused};
 use super::{Config, MODEL};
 use crate::kit::ldap::{Connection, Encryption, ResultCode, Search, SearchControls};
+use crate::kit::steps::Steps;
 
 const STEPS: [&str; 7] = ["resolve", "connect", "TLS", "bind", "base context", "read users", "read groups"];
 
-struct Reporter<'a> {
-    sink: &'a dyn StepSink,
-    done: usize,
-}
-
-impl Reporter<'_> {
-    fn passed(&mut self, message: String) {
-        self.report(StepOutcome::Passed, message, None);
-    }
-
-    fn report(&mut self, outcome: StepOutcome, message: String, remedy: Option<String>) {
-        let name = STEPS.get(self.done).copied().unwrap_or_default().to_owned();
-        self.done += 1;
-        self.sink.step(Step { name, outcome, message, remedy });
-    }
-
-    /// Reports the failure and skips what follows.
-    fn failed(mut self, error: ConnectorError) -> bool {
-        self.report(StepOutcome::Failed, error.message, error.remedy);
-        while self.done < STEPS.len() {
-            self.report(StepOutcome::Skipped, "an earlier step failed".to_owned(), None);
-        }
-        false
-    }
-}
-
 /// Runs all steps.
 pub(super) fn check(config: &Config, sink: &dyn StepSink) -> bool {
-    let mut reporter = Reporter { sink, done: 0 };
-    match steps(config, &mut reporter) {
-        Ok(()) => true,
-        Err(error) => reporter.failed(error),
-    }
+    let mut reporter = Steps::new(&STEPS, sink);
+    let result = steps(config, &mut reporter);
+    reporter.ended(result)
 }
 
-fn steps(config: &Config, reporter: &mut Reporter<'_>) -> Result<(), ConnectorError> {
+fn steps(config: &Config, reporter: &mut Steps<'_>) -> Result<(), ConnectorError> {
     let settings = &config.connection;
     let addresses = Connection::resolve(settings).map_err(|error| explain(error, config))?;
     let list = addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
@@ -67,7 +40,7 @@ fn steps(config: &Config, reporter: &mut Reporter<'_>) -> Result<(), ConnectorEr
     reporter.passed(bases.iter().map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", "));
     for stream in ["users", "groups"] {
         let (message, remedy) = sample(&mut session, stream, &bases)?;
-        reporter.report(StepOutcome::Passed, message, remedy);
+        reporter.passed_with(message, remedy);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Testing the connection: named steps, each with its remedy.
 
-use muster_core::connector::{ConnectorError, ErrorKind, Step, StepOutcome, StepSink};
+use muster_core::connector::{ConnectorError, ErrorKind, StepSink};
 use serde::Deserialize;
 
 use super::api::{Api, Service, segment};
@@ -8,38 +8,18 @@ use super::client::Client;
 use super::config::Config;
 use super::definition::{Source, source};
 use super::plan::no_subscription;
+use crate::kit::steps::Steps;
 
 const STEPS: [&str; 5] = ["sign in", "subscriptions", "services", "APIs", "export"];
 
-struct Reporter<'a> {
-    sink: &'a dyn StepSink,
-    done: usize,
-}
-
-impl Reporter<'_> {
-    fn passed(&mut self, message: String) {
-        self.report(StepOutcome::Passed, message, None);
-    }
-
-    fn report(&mut self, outcome: StepOutcome, message: String, remedy: Option<String>) {
-        let name = STEPS.get(self.done).copied().unwrap_or_default().to_owned();
-        self.done += 1;
-        self.sink.step(Step { name, outcome, message, remedy });
-    }
-}
-
 /// Runs all steps; what follows a failed one is skipped.
 pub(super) async fn check(client: &Client, config: &Config, sink: &dyn StepSink) -> bool {
-    let mut reporter = Reporter { sink, done: 0 };
-    let Err(error) = steps(client, config, &mut reporter).await else { return true };
-    reporter.report(StepOutcome::Failed, error.message, error.remedy);
-    while reporter.done < STEPS.len() {
-        reporter.report(StepOutcome::Skipped, "an earlier step failed".to_owned(), None);
-    }
-    false
+    let mut reporter = Steps::new(&STEPS, sink);
+    let result = steps(client, config, &mut reporter).await;
+    reporter.ended(result)
 }
 
-async fn steps(client: &Client, config: &Config, reporter: &mut Reporter<'_>) -> Result<(), ConnectorError> {
+async fn steps(client: &Client, config: &Config, reporter: &mut Steps<'_>) -> Result<(), ConnectorError> {
     let wanted = &|| true;
     client.sign_in(wanted).await?;
     reporter.passed(format!("signed in to tenant `{}` as `{}`", config.tenant, config.client_id));

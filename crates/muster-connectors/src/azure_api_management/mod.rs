@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use muster_core::clock::{Clock, SystemClock};
 use muster_core::connector::{
     Area, BatchSink, Connector, ConnectorError, ConnectorSpec, ErrorKind, FieldSpec, Mode, PermissionSpec, Plan,
-    ReadRequest, ScopeEnd, Sections, SettingError, StepSink, Traffic, Verdict,
+    ReadRequest, ScopeEnd, Sections, SettingError, StepSink, Verdict,
 };
 use muster_core::model::DataModel;
 use tokio::sync::RwLock;
@@ -36,8 +36,9 @@ use self::client::Client;
 use self::config::Config;
 use self::plan::Found;
 use self::products::Products;
-use self::read::{Freshness, Job};
+use self::read::Job;
 use crate::kit::http::Wanted;
+use crate::kit::marks::{Freshness, unread};
 use crate::{ConnectorType, Refusal, Settings};
 
 /// The connector type.
@@ -240,11 +241,7 @@ impl ApiManagement {
         sink: &dyn BatchSink,
     ) -> Result<ScopeEnd, ConnectorError> {
         let wanted = || !sink.is_closed();
-        let day = 86_400_000_000;
-        let freshness = Freshness {
-            today: self.clock.now().0.div_euclid(day),
-            after_days: i64::from(self.config.export_after_days),
-        };
+        let freshness = Freshness::new(&*self.clock, self.config.export_after_days);
         let client = self.client.metered();
         // A sweep asks for keys alone.
         let products = match request.mode {
@@ -267,13 +264,6 @@ impl ApiManagement {
     fn found(&self, scope: &str) -> Option<Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
     }
-}
-
-/// The end of a scope of which nothing was read.
-fn unread(mode: Mode, reason: String, remedy: Option<String>) -> ScopeEnd {
-    let notes = remedy.into_iter().map(|remedy| format!("remedy: {remedy}")).collect();
-    let mode = if mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
-    ScopeEnd { mode, open: Some(reason), counted: None, cursor: None, notes, traffic: Traffic::default() }
 }
 
 #[async_trait]

@@ -6,16 +6,12 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use muster_core::connector::{
-    Batch, BatchSink, ConnectorError, CountRange, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd,
-};
+use muster_core::connector::{BatchSink, ConnectorError, CountRange, ErrorKind, Mode, ReadRequest, ScopeEnd};
 use muster_core::fold::fingerprint;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tokio::sync::RwLock;
 
@@ -28,37 +24,10 @@ use super::products::{Products, access};
 use super::record::{Parts, push};
 use crate::kit::definition::{Found, State};
 use crate::kit::http::Wanted;
+use crate::kit::marks::{Freshness, Handover, Mark, Marks, NEVER, Outcome, is_about_all};
 
 /// Families under way at once: definitions are up to 32 MiB each.
 const FAMILIES_AT_ONCE: usize = 8;
-/// A batch is handed over when it holds this much, documents included.
-const BATCH_BYTES: usize = 2 << 20;
-const RECORDS_A_BATCH: usize = 500;
-/// The day of what was never exported as it should be.
-const NEVER: i64 = 0;
-/// What the ledger names one by one.
-const PROBLEMS_TOLD: usize = 5;
-
-/// What is known of each API since it was exported last: by key, fingerprint and day.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Known(BTreeMap<String, (String, i64)>);
-
-impl Known {
-    fn of(cursor: Option<&Cursor>) -> Self {
-        cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default()
-    }
-}
-
-/// What reading one API came to.
-enum Outcome {
-    /// As it was at the last export.
-    Same(String, (String, i64)),
-    /// Its record, and the mark for the cursor.
-    Changed(Box<Parts>, (String, i64)),
-    /// It is there, and could not be read whole: what is known of it stays.
-    Unread(String, ConnectorError),
-}
-
 /// One service, while it is read.
 pub(super) struct Job<'a> {
     pub(super) client: &'a Client,
@@ -73,14 +42,6 @@ pub(super) struct Job<'a> {
     pub(super) wanted: Wanted<'a>,
 }
 
-/// When definitions are exported though nothing changed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Freshness {
-    /// Today, in days since 1970.
-    pub(super) today: i64,
-    pub(super) after_days: i64,
-}
-
 impl Job<'_> {
     /// Reads the service's APIs.
     pub(super) async fn run(
@@ -89,15 +50,14 @@ impl Job<'_> {
         freshness: Freshness,
         sink: &dyn BatchSink,
     ) -> Result<ScopeEnd, ConnectorError> {
-        let (before, nothing) = (Known::of(request.cursor), Known::default());
+        let (before, nothing) = (Marks::of(request.cursor), Marks::default());
         let known = if request.mode == Mode::Delta { &before } else { &nothing };
-        let mut out = Out::new(request, sink);
+        let mut out = Handover::new(request, sink);
         let list = self.client.apis((&self.service.id, self.subscription), self.wanted).await?;
         let counts = list.counted;
-        let mut open = list.open;
         let (apis, left_out) = self.sorted_out(list.items, &mut out);
         let listed = apis.iter().map(Api::key).collect::<BTreeSet<String>>().len();
-        let mut marks = Known::default();
+        let mut stopped = None;
         if request.mode == Mode::Sweep {
             for api in apis {
                 out.key(&api.key()).await?;
@@ -108,41 +68,21 @@ impl Job<'_> {
             apis.into_iter().for_each(|api| families.entry(api.family()).or_default().push(api));
             let this = &*self;
             let read = families.into_values().map(|family| this.family(family, known, freshness));
-            let mut outcomes = stream::iter(read).buffer_unordered(FAMILIES_AT_ONCE);
-            while let Some(family) = outcomes.next().await {
-                match family {
-                    Ok(family) => {
-                        for outcome in family {
-                            out.take(outcome, &mut marks).await?;
-                        }
-                    }
-                    // The rest would be refused as well: what was read is kept, other scopes go on.
-                    Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
-                        open = Some(error.to_string());
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let outcomes = stream::iter(read).buffer_unordered(FAMILIES_AT_ONCE);
+            stopped = out.take_all(outcomes, |batch, parts| push(batch, &MODEL.streams[0], parts)).await?;
         }
         out.flush().await?;
-        let open = open.or_else(|| out.problem());
+        let open = stopped.or(list.open).or_else(|| out.problem());
         let counted = counted(counts, left_out);
         let listed = u64::try_from(listed).unwrap_or(u64::MAX);
         if open.is_some() || counted.is_some_and(|count| listed < count.low || count.high < listed) {
-            // What was not read is as it was, and so are its marks.
-            before.0.into_iter().for_each(|(key, mark)| {
-                marks.0.entry(key).or_insert(mark);
-            });
+            out.keep(before);
         }
-        let cursor = (request.mode != Mode::Sweep).then(|| serde_json::to_string(&marks).ok().map(Cursor)).flatten();
-        // The lists are read whole in any mode: absence is proven.
-        let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
-        Ok(ScopeEnd { mode, open, counted, cursor, notes: out.notes, traffic: self.client.traffic() })
+        Ok(ScopeEnd { counted, ..out.end(open, self.client.traffic()) })
     }
 
     /// The APIs of the list that are read, and how many entries are others: earlier revisions, where they are not asked for.
-    fn sorted_out(&self, items: Vec<Json>, out: &mut Out<'_>) -> (Vec<Api>, u64) {
+    fn sorted_out(&self, items: Vec<Json>, out: &mut Handover<'_>) -> (Vec<Api>, u64) {
         let (mut apis, mut left_out) = (Vec::new(), BTreeSet::new());
         for item in items {
             match Api::of(&item) {
@@ -150,7 +90,7 @@ impl Job<'_> {
                 Ok(api) => drop(left_out.insert(api.key())),
                 Err(error) => {
                     let key = item["id"].as_str().map(str::to_ascii_lowercase);
-                    out.reject(Reject { key, reason: format!("an API of the list: {error}"), raw: Vec::new() });
+                    out.reject(key, format!("an API of the list: {error}"));
                 }
             }
         }
@@ -179,12 +119,12 @@ impl Job<'_> {
     async fn family(
         &self,
         family: Vec<Api>,
-        known: &Known,
+        known: &Marks,
         freshness: Freshness,
-    ) -> Result<Vec<Outcome>, ConnectorError> {
+    ) -> Result<Vec<Outcome<Parts>>, ConnectorError> {
         let mut outcomes = Vec::new();
         for api in family {
-            let mark = known.0.get(&api.key());
+            let mark = known.get(&api.key());
             outcomes.push(match self.api(&api, mark, freshness).await {
                 Ok(outcome) => outcome,
                 // Not about this API alone.
@@ -198,20 +138,26 @@ impl Job<'_> {
     async fn api(
         &self,
         api: &Api,
-        mark: Option<&(String, i64)>,
+        mark: Option<&Mark>,
         freshness: Freshness,
-    ) -> Result<Outcome, ConnectorError> {
+    ) -> Result<Outcome<Parts>, ConnectorError> {
         let lists = self.lists(api).await?;
         let print = self.fingerprint(api, &lists)?;
-        if let Some((known, day)) = mark
-            && *known == print
-            && freshness.today - day < freshness.after_days
-        {
-            return Ok(Outcome::Same(api.key(), (print, *day)));
+        if let Some(day) = freshness.unchanged(mark, &print) {
+            return Ok(Outcome::Same(api.key(), (print, day)));
         }
         let found = self.definition(api, &lists).await?;
-        let mark = (print.clone(), freshness.today);
-        Ok(Outcome::Changed(Box::new(self.parts(api, &lists, (found, print))), mark))
+        if let State::Failed(reason) = found.state {
+            let operation = format!("the definition of `{}` is none", api.id);
+            return Ok(Outcome::Unread(api.key(), ConnectorError::new(ErrorKind::Protocol, operation, reason)));
+        }
+        // What is not believed is asked for again by the next run.
+        let (day, note) = match &found.state {
+            State::Suspect(reason) => (NEVER, Some(format!("the definition of `{}` is suspect: {reason}", api.id))),
+            _ => (freshness.today, None),
+        };
+        let mark = (print.clone(), day);
+        Ok(Outcome::Changed(api.key(), mark, Box::new(self.parts(api, &lists, (found, print))), note))
     }
 
     async fn lists(&self, api: &Api) -> Result<Lists, ConnectorError> {
@@ -305,11 +251,7 @@ impl Job<'_> {
         let parts = (api.listed, &lists.listed, &lists.revisions, &lists.schemas, place);
         let text = serde_json::to_vec(&parts)
             .map_err(|error| ConnectorError::new(ErrorKind::Protocol, "comparing an API", error.to_string()))?;
-        let mut written = String::new();
-        for byte in fingerprint(&text) {
-            let _ = write!(written, "{byte:02x}");
-        }
-        Ok(written)
+        Ok(HEXLOWER.encode(&fingerprint(&text)))
     }
 
     /// One API as it is now, whatever of it can be had: for keys that are asked for again.
@@ -332,11 +274,6 @@ impl Job<'_> {
     }
 }
 
-/// Whether the next API would fail in the same way.
-fn is_about_all(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Cancelled | ErrorKind::Auth | ErrorKind::RateLimited { .. })
-}
-
 /// What the gateway lists of one API.
 #[derive(Debug, Default)]
 struct Lists {
@@ -351,95 +288,4 @@ fn counted(told: Option<(u64, u64)>, left_out: u64) -> Option<CountRange> {
     let (first, last) = told?;
     let without = |count: u64| count.saturating_sub(left_out);
     Some(CountRange { low: without(first.min(last)), high: without(first.max(last)) })
-}
-
-/// Where records go: two batches under way, one of records and one of keys.
-struct Out<'a> {
-    sink: &'a dyn BatchSink,
-    records: Batch,
-    keys: Batch,
-    documents: usize,
-    problems: Vec<String>,
-    unread: usize,
-    notes: Vec<String>,
-}
-
-impl<'a> Out<'a> {
-    fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink) -> Self {
-        let batch = || Batch::new(Arc::from(request.scope.stream.as_str()), Arc::clone(&request.scope.name));
-        let keys = Batch { keys_only: true, ..batch() };
-        Self { sink, records: batch(), keys, documents: 0, problems: Vec::new(), unread: 0, notes: Vec::new() }
-    }
-
-    fn reject(&mut self, reject: Reject) {
-        self.records.rejects.push(reject);
-    }
-
-    async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
-        self.keys.records.push_key(key);
-        if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
-    }
-
-    async fn take(&mut self, outcome: Outcome, marks: &mut Known) -> Result<(), ConnectorError> {
-        match outcome {
-            Outcome::Same(key, mark) => {
-                self.key(&key).await?;
-                marks.0.insert(key, mark);
-            }
-            Outcome::Unread(key, error) => {
-                self.unread += 1;
-                if self.problems.len() < PROBLEMS_TOLD {
-                    self.problems.push(error.to_string());
-                }
-                self.key(&key).await?;
-            }
-            Outcome::Changed(parts, mark) => {
-                let key = parts.api.key();
-                if let State::Failed(reason) = &parts.found.state {
-                    self.unread += 1;
-                    self.problems.push(format!("the definition of `{}` is none: {reason}", parts.api.id));
-                    self.problems.truncate(PROBLEMS_TOLD);
-                    return self.key(&key).await;
-                }
-                if let State::Suspect(reason) = &parts.found.state
-                    && self.notes.len() < PROBLEMS_TOLD
-                {
-                    self.notes.push(format!("the definition of `{}` is suspect: {reason}", parts.api.id));
-                }
-                // What is not believed is asked for again by the next run.
-                let is_suspect = matches!(parts.found.state, State::Suspect(_));
-                marks.0.insert(key, if is_suspect { (mark.0, NEVER) } else { mark });
-                self.documents += push(&mut self.records, &MODEL.streams[0], *parts);
-                let full = self.records.records.len() >= RECORDS_A_BATCH;
-                if full || self.documents + self.records.records.byte_len() > BATCH_BYTES {
-                    self.flush().await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), ConnectorError> {
-        self.documents = 0;
-        for batch in [&mut self.records, &mut self.keys] {
-            let mut next = Batch::new(Arc::clone(&batch.stream), Arc::clone(&batch.scope));
-            next.keys_only = batch.keys_only;
-            let full = std::mem::replace(batch, next);
-            if !full.is_empty() {
-                let closed = |_| ConnectorError::new(ErrorKind::Cancelled, "handing records over", "the run is over");
-                self.sink.send(full).await.map_err(closed)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Why the scope is open, where something could not be read.
-    fn problem(&self) -> Option<String> {
-        if self.unread == 0 {
-            return None;
-        }
-        let more = self.unread - self.problems.len();
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        Some(format!("{} APIs could not be read whole: {}{more}", self.unread, self.problems.join("; ")))
-    }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use muster_core::connector::Blob;
 use muster_definition::{Definition, Format, Syntax};
 use reqwest::Url;
@@ -121,7 +122,7 @@ impl Found {
 /// The same for two documents that offer the same, wherever each is served: two gateways, one API.
 fn hash(definition: &Definition) -> String {
     let elsewhere = Definition { servers: Vec::new(), ..definition.clone() };
-    elsewhere.semantic_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&elsewhere.semantic_hash()[..16])
 }
 
 /// What a document is called by how it is written.
@@ -135,7 +136,7 @@ pub fn ending(definition: &Definition) -> &'static str {
 }
 
 fn blob(bytes: Vec<u8>, ending: &str) -> Blob {
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&Sha256::digest(&bytes));
     Blob { name: Arc::from(format!("{hash}.{ending}")), bytes }
 }
 

@@ -1,5 +1,6 @@
 //! What Exchange says of one version of an asset, and which of its files is the definition.
 
+use data_encoding::HEXLOWER;
 use md5::Digest as _;
 use muster_core::connector::{ConnectorError, ErrorKind};
 use muster_core::secret::Secret;
@@ -111,10 +112,9 @@ impl File {
             }
             _ => Ok(()),
         };
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let sha1 = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
-        agrees("SHA-1", &self.sha1, hex(sha1.as_ref()))?;
-        agrees("MD5", &self.md5, hex(&md5::Md5::digest(bytes)))
+        agrees("SHA-1", &self.sha1, HEXLOWER.encode(sha1.as_ref()))?;
+        agrees("MD5", &self.md5, HEXLOWER.encode(&md5::Md5::digest(bytes)))
     }
 
     /// What it says. What cannot be read is kept all the same, and told as such.

@@ -1,43 +1,23 @@
 //! Testing the connection: named steps, each with its remedy.
 
-use muster_core::connector::{ConnectorError, Step, StepOutcome, StepSink};
+use muster_core::connector::{ConnectorError, ErrorKind, StepSink};
 
 use super::Anypoint;
 use super::instance::Instance;
 use super::plan::{Scope, plan};
 use super::read::Job;
+use crate::kit::steps::Steps;
 
 const STEPS: [&str; 5] = ["sign in", "business groups and environments", "APIs", "Exchange asset", "definition"];
 
-struct Reporter<'a> {
-    sink: &'a dyn StepSink,
-    done: usize,
-}
-
-impl Reporter<'_> {
-    fn passed(&mut self, message: String) {
-        self.report(StepOutcome::Passed, message, None);
-    }
-
-    fn report(&mut self, outcome: StepOutcome, message: String, remedy: Option<String>) {
-        let name = STEPS.get(self.done).copied().unwrap_or_default().to_owned();
-        self.done += 1;
-        self.sink.step(Step { name, outcome, message, remedy });
-    }
-}
-
 /// Runs all steps; what follows a failed one is skipped.
 pub(super) async fn check(platform: &Anypoint, sink: &dyn StepSink) -> bool {
-    let mut reporter = Reporter { sink, done: 0 };
-    let Err(error) = steps(platform, &mut reporter).await else { return true };
-    reporter.report(StepOutcome::Failed, error.message, error.remedy);
-    while reporter.done < STEPS.len() {
-        reporter.report(StepOutcome::Skipped, "an earlier step failed".to_owned(), None);
-    }
-    false
+    let mut reporter = Steps::new(&STEPS, sink);
+    let result = steps(platform, &mut reporter).await;
+    reporter.ended(result)
 }
 
-async fn steps(platform: &Anypoint, reporter: &mut Reporter<'_>) -> Result<(), ConnectorError> {
+async fn steps(platform: &Anypoint, reporter: &mut Steps<'_>) -> Result<(), ConnectorError> {
     let wanted = &|| true;
     let (client, config) = (&platform.client, &platform.config);
     client.sign_in(wanted).await?;
@@ -49,7 +29,7 @@ async fn steps(platform: &Anypoint, reporter: &mut Reporter<'_>) -> Result<(), C
             Scope::Place(place) if place.environment.is_some() => places.push(place),
             Scope::Place(_) => {}
             Scope::Gap { reason, remedy } => {
-                let kind = muster_core::connector::ErrorKind::Forbidden { permission: "View Environment".to_owned() };
+                let kind = ErrorKind::Forbidden { permission: "View Environment".to_owned() };
                 let error = ConnectorError::new(kind, format!("listing `{name}`"), reason);
                 return Err(match remedy {
                     Some(remedy) => error.with_remedy(remedy),

@@ -1,10 +1,12 @@
 //! Asking for APIs again, by their keys (design D3).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_core::connector::{Batch, BatchSink, ConnectorError, ErrorKind, Verdict};
 use serde_json::{Value as Json, json};
 
+use super::client::List;
 use super::instance::{Instance, push, text};
 use super::plan::{EXCHANGE, Scope};
 use super::read::Job;
@@ -15,9 +17,9 @@ pub(super) async fn confirm(
     keys: &[String],
     sink: &dyn BatchSink,
 ) -> Result<Vec<Verdict>, ConnectorError> {
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut lists) = (Vec::new(), BTreeMap::new());
     for key in keys {
-        verdicts.push(match one(platform, key, sink).await {
+        verdicts.push(match one(platform, (key, &mut lists), sink).await {
             Ok(verdict) => verdict,
             Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
             Err(_) => Verdict::Unknown,
@@ -26,7 +28,11 @@ pub(super) async fn confirm(
     Ok(verdicts)
 }
 
-async fn one(platform: &Anypoint, key: &str, sink: &dyn BatchSink) -> Result<Verdict, ConnectorError> {
+async fn one(
+    platform: &Anypoint,
+    (key, lists): (&str, &mut Lists),
+    sink: &dyn BatchSink,
+) -> Result<Verdict, ConnectorError> {
     let wanted = || !sink.is_closed();
     let mut parts = key.splitn(3, '/');
     let (Some(organization), Some(environment), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
@@ -40,7 +46,7 @@ async fn one(platform: &Anypoint, key: &str, sink: &dyn BatchSink) -> Result<Ver
     let (client, shared, organizations) = (&platform.client, &platform.shared, platform.organizations());
     let found = if environment == EXCHANGE {
         let job = place.as_ref().map(|place| Job { client, place, shared, wanted: &wanted, organizations });
-        published(platform, (organization, rest), job.as_ref(), &wanted).await?
+        published(platform, (organization, rest), (job.as_ref(), lists), &wanted).await?
     } else {
         instance(platform, (organization, environment, rest), place.is_some(), &wanted).await?
     };
@@ -61,6 +67,8 @@ async fn one(platform: &Anypoint, key: &str, sink: &dyn BatchSink) -> Result<Ver
     Ok(Verdict::Present)
 }
 
+/// What Exchange lists of each business group, asked once for all keys.
+type Lists = BTreeMap<String, List>;
 type Wanted<'a> = crate::kit::http::Wanted<'a>;
 
 async fn instance(
@@ -104,7 +112,7 @@ async fn instance(
 async fn published(
     platform: &Anypoint,
     (organization, rest): (&str, &str),
-    job: Option<&Job<'_>>,
+    (job, lists): (Option<&Job<'_>>, &mut Lists),
     wanted: Wanted<'_>,
 ) -> Result<Result<Instance, Verdict>, ConnectorError> {
     let Some(job) = job else {
@@ -116,7 +124,10 @@ async fn published(
             Ok(_) => Verdict::OutOfScope,
         }));
     };
-    let list = platform.client.published(organization, wanted).await?;
+    if !lists.contains_key(organization) {
+        lists.insert(organization.to_owned(), platform.client.published(organization, wanted).await?);
+    }
+    let Some(list) = lists.get(organization) else { return Ok(Err(Verdict::Unknown)) };
     let is = |entry: &&Json| {
         let part = |key: &str| text(&entry[key]).unwrap_or_default();
         format!("{}/{}", part("groupId"), part("assetId")) == rest

@@ -1,5 +1,6 @@
 //! What API Manager says of an instance, and what follows from it and from Exchange: addresses, fingerprint, record.
 
+use data_encoding::HEXLOWER;
 use muster_core::connector::{Batch, ConnectorError, ErrorKind};
 use muster_core::fold::fingerprint;
 use muster_core::model::StreamModel;
@@ -99,7 +100,7 @@ impl Instance {
         let parts = (&self.detail, names, asset.map(|asset| &asset.facts));
         let text = serde_json::to_vec(&parts)
             .map_err(|error| ConnectorError::new(ErrorKind::Protocol, "comparing an API", error.to_string()))?;
-        Ok(fingerprint(&text).iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(HEXLOWER.encode(&fingerprint(&text)))
     }
 
     fn told(&self, key: &str) -> &Json {

@@ -23,15 +23,16 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use async_trait::async_trait;
 use muster_core::clock::{Clock, SystemClock};
 use muster_core::connector::{
-    Area, BatchSink, Connector, ConnectorError, ConnectorSpec, ErrorKind, FieldSpec, Mode, PermissionSpec, Plan,
-    ReadRequest, ScopeEnd, Sections, SettingError, StepSink, Traffic, Verdict,
+    Area, BatchSink, Connector, ConnectorError, ConnectorSpec, ErrorKind, FieldSpec, PermissionSpec, Plan, ReadRequest,
+    ScopeEnd, Sections, SettingError, StepSink, Verdict,
 };
 use muster_core::model::DataModel;
 
 use self::client::Client;
 use self::config::Config;
 use self::plan::Scope;
-use self::read::{Freshness, Job, Shared};
+use self::read::{Job, Shared};
+use crate::kit::marks::{Freshness, unread};
 use crate::{ConnectorType, Settings};
 
 /// The connector type.
@@ -227,12 +228,7 @@ impl Connector for Anypoint {
     async fn read(&self, request: ReadRequest<'_>, sink: &dyn BatchSink) -> Result<ScopeEnd, ConnectorError> {
         let place = match self.found(&request.scope.name) {
             Some(Scope::Place(place)) => place,
-            Some(Scope::Gap { reason, remedy }) => {
-                let notes = remedy.into_iter().map(|remedy| format!("remedy: {remedy}")).collect();
-                let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
-                let traffic = Traffic::default();
-                return Ok(ScopeEnd { mode, open: Some(reason), counted: None, cursor: None, notes, traffic });
-            }
+            Some(Scope::Gap { reason, remedy }) => return Ok(unread(request.mode, reason, remedy)),
             None => {
                 let operation = format!("reading `{}`", request.scope.name);
                 let message = "the environment is no longer listed, since this run was planned";
@@ -240,11 +236,7 @@ impl Connector for Anypoint {
             }
         };
         let wanted = || !sink.is_closed();
-        let day = 86_400_000_000;
-        let freshness = Freshness {
-            today: self.clock.now().0.div_euclid(day),
-            after_days: i64::from(self.config.fetch_after_days),
-        };
+        let freshness = Freshness::new(&*self.clock, self.config.fetch_after_days);
         let client = self.client.metered();
         let organizations = self.organizations();
         let job = Job { client: &client, place: &place, shared: &self.shared, wanted: &wanted, organizations };

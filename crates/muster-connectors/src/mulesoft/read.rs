@@ -10,10 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use muster_core::connector::{
-    Batch, BatchSink, ConnectorError, CountRange, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd,
-};
-use serde::{Deserialize, Serialize};
+use muster_core::connector::{BatchSink, ConnectorError, CountRange, ErrorKind, Mode, ReadRequest, ScopeEnd};
 use serde_json::Value as Json;
 
 use super::asset::Asset;
@@ -23,14 +20,10 @@ use super::plan::Place;
 use super::{MODEL, refused};
 use crate::kit::definition::{Found, State};
 use crate::kit::http::Wanted;
+use crate::kit::marks::{Freshness, Handover, Mark, Marks, Outcome, is_about_all};
 
 /// Assets under way at once.
 const ASSETS_AT_ONCE: usize = 4;
-/// A batch is handed over when it holds this much, documents included.
-const BATCH_BYTES: usize = 2 << 20;
-const RECORDS_A_BATCH: usize = 500;
-/// What the ledger names one by one.
-const PROBLEMS_TOLD: usize = 5;
 /// What the definitions that are kept for other environments may hold.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -39,10 +32,6 @@ type Coordinates = (Option<String>, Option<String>);
 
 /// What has an instance; or why that is not known.
 type Served = Result<BTreeSet<Coordinates>, String>;
-
-/// What is known of each API since its file was fetched last: by key, fingerprint and day.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Known(BTreeMap<String, (String, i64)>);
 
 /// Assets of this run by their coordinates: environments share them.
 #[derive(Debug, Default)]
@@ -81,16 +70,6 @@ impl Shared {
     }
 }
 
-/// What reading one API came to.
-enum Outcome {
-    /// As it was when its file was fetched last.
-    Same(String, (String, i64)),
-    /// Its record, and the mark for the cursor.
-    Changed(String, Box<Parts>, (String, i64)),
-    /// It is there, and could not be read whole: what is known of it stays.
-    Unread(String, ConnectorError),
-}
-
 /// One scope, while it is read.
 pub(super) struct Job<'a> {
     pub(super) client: &'a Client,
@@ -101,14 +80,6 @@ pub(super) struct Job<'a> {
     pub(super) organizations: BTreeSet<String>,
 }
 
-/// When files are fetched though nothing changed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Freshness {
-    /// Today, in days since 1970.
-    pub(super) today: i64,
-    pub(super) after_days: i64,
-}
-
 impl Job<'_> {
     pub(super) async fn run(
         &self,
@@ -116,13 +87,11 @@ impl Job<'_> {
         freshness: Freshness,
         sink: &dyn BatchSink,
     ) -> Result<ScopeEnd, ConnectorError> {
-        let before: Known = request.cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
-        let nothing = Known::default();
+        let (before, nothing) = (Marks::of(request.cursor), Marks::default());
         let known = if request.mode == Mode::Delta { &before } else { &nothing };
-        let mut out = Out::new(request, sink);
+        let mut out = Handover::new(request, sink);
         let (instances, list, expected) = self.instances(&mut out).await?;
-        let mut open = list.open;
-        let mut marks = Known::default();
+        let mut stopped = None;
         if request.mode == Mode::Sweep {
             for instance in instances {
                 out.key(&instance.key(self.place)).await?;
@@ -133,40 +102,21 @@ impl Job<'_> {
                 assets.entry((instance.group.clone(), instance.asset.clone())).or_default().push(instance);
             }
             let read = assets.into_values().map(|instances| self.asset_of(instances, known, freshness));
-            let mut outcomes = stream::iter(read).buffer_unordered(ASSETS_AT_ONCE);
-            while let Some(asset) = outcomes.next().await {
-                match asset {
-                    Ok(asset) => {
-                        for outcome in asset {
-                            out.take(self.place, outcome, &mut marks).await?;
-                        }
-                    }
-                    // The rest would be refused as well: what was read is kept, other scopes go on.
-                    Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
-                        open = Some(error.to_string());
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let outcomes = stream::iter(read).buffer_unordered(ASSETS_AT_ONCE);
+            stopped =
+                out.take_all(outcomes, |batch, parts| push(batch, &MODEL.streams[0], (self.place, parts))).await?;
         }
         out.flush().await?;
-        let open = open.or_else(|| out.problem());
+        let open = stopped.or(list.open).or_else(|| out.problem());
         if open.is_some() {
-            // What was not read is as it was, and so are its marks.
-            before.0.into_iter().for_each(|(key, mark)| {
-                marks.0.entry(key).or_insert(mark);
-            });
+            out.keep(before);
         }
-        let cursor = (request.mode != Mode::Sweep).then(|| serde_json::to_string(&marks).ok().map(Cursor)).flatten();
-        // The lists are read whole in any mode: absence is proven.
-        let mode = if request.mode == Mode::Sweep { Mode::Sweep } else { Mode::Full };
         let counted = expected.map(|count| CountRange { low: count, high: count });
-        Ok(ScopeEnd { mode, open, counted, cursor, notes: out.notes, traffic: self.client.traffic() })
+        Ok(ScopeEnd { counted, ..out.end(open, self.client.traffic()) })
     }
 
     /// What the scope's list holds, and how many that should be where something counts.
-    async fn instances(&self, out: &mut Out<'_>) -> Result<(Vec<Instance>, List, Option<u64>), ConnectorError> {
+    async fn instances(&self, out: &mut Handover<'_>) -> Result<(Vec<Instance>, List, Option<u64>), ConnectorError> {
         let Some((environment, _)) = &self.place.environment else {
             let mut list = self.client.published(&self.place.organization, self.wanted).await?;
             let served = self.served().await?;
@@ -206,10 +156,9 @@ impl Job<'_> {
             }
         }
         if list.items.is_empty() {
-            out.notes.push(
+            out.note(
                 "the list of APIs is empty; where that is not so, the connected app lacks the scope `View APIs \
-                 Configuration` for this environment"
-                    .to_owned(),
+                 Configuration` for this environment",
             );
         }
         let counts = list.total.is_some() && list.open.is_none();
@@ -256,13 +205,13 @@ impl Job<'_> {
     async fn asset_of(
         &self,
         instances: Vec<Instance>,
-        known: &Known,
+        known: &Marks,
         freshness: Freshness,
-    ) -> Result<Vec<Outcome>, ConnectorError> {
+    ) -> Result<Vec<Outcome<Parts>>, ConnectorError> {
         let mut outcomes = Vec::new();
         for instance in instances {
             let key = instance.key(self.place);
-            let mark = known.0.get(&key);
+            let mark = known.get(&key);
             outcomes.push(match self.api(instance, (&key, mark), freshness).await {
                 Ok(outcome) => outcome,
                 // Not about this API alone.
@@ -276,21 +225,23 @@ impl Job<'_> {
     async fn api(
         &self,
         instance: Instance,
-        (key, mark): (&str, Option<&(String, i64)>),
+        (key, mark): (&str, Option<&Mark>),
         freshness: Freshness,
-    ) -> Result<Outcome, ConnectorError> {
+    ) -> Result<Outcome<Parts>, ConnectorError> {
         let instance = self.with_detail(instance).await?;
         let asset = self.asset(&instance).await?;
         let print = instance.fingerprint(self.place, asset.as_deref())?;
-        if let Some((known, day)) = mark
-            && *known == print
-            && freshness.today - day < freshness.after_days
-        {
-            return Ok(Outcome::Same(key.to_owned(), (print, *day)));
+        if let Some(day) = freshness.unchanged(mark, &print) {
+            return Ok(Outcome::Same(key.to_owned(), (print, day)));
         }
         let found = self.definition(&instance, asset.as_deref()).await?;
-        let parts = Parts { instance, asset, found, fingerprint: print.clone() };
-        Ok(Outcome::Changed(key.to_owned(), Box::new(parts), (print, freshness.today)))
+        let note = match &found.state {
+            State::Failed(reason) => Some(format!("the definition of `{key}` cannot be read: {reason}")),
+            _ => None,
+        };
+        let mark = (print.clone(), freshness.today);
+        let parts = Parts { instance, asset, found, fingerprint: print };
+        Ok(Outcome::Changed(key.to_owned(), mark, Box::new(parts), note))
     }
 
     async fn with_detail(&self, instance: Instance) -> Result<Instance, ConnectorError> {
@@ -382,92 +333,5 @@ impl Job<'_> {
         };
         let fingerprint = instance.fingerprint(self.place, asset.as_deref())?;
         Ok(Parts { instance, asset, found, fingerprint })
-    }
-}
-
-/// Whether the next API would fail in the same way.
-fn is_about_all(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Cancelled | ErrorKind::Auth | ErrorKind::RateLimited { .. })
-}
-
-/// Where records go: two batches under way, one of records and one of keys.
-struct Out<'a> {
-    sink: &'a dyn BatchSink,
-    records: Batch,
-    keys: Batch,
-    documents: usize,
-    problems: Vec<String>,
-    unread: usize,
-    notes: Vec<String>,
-}
-
-impl<'a> Out<'a> {
-    fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink) -> Self {
-        let batch = || Batch::new(Arc::from(request.scope.stream.as_str()), Arc::clone(&request.scope.name));
-        let keys = Batch { keys_only: true, ..batch() };
-        Self { sink, records: batch(), keys, documents: 0, problems: Vec::new(), unread: 0, notes: Vec::new() }
-    }
-
-    fn reject(&mut self, key: Option<String>, reason: String) {
-        self.records.rejects.push(Reject { key, reason, raw: Vec::new() });
-    }
-
-    async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
-        self.keys.records.push_key(key);
-        if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
-    }
-
-    async fn take(&mut self, place: &Place, outcome: Outcome, marks: &mut Known) -> Result<(), ConnectorError> {
-        match outcome {
-            Outcome::Same(key, mark) => {
-                self.key(&key).await?;
-                marks.0.insert(key, mark);
-            }
-            Outcome::Unread(key, error) => {
-                self.unread += 1;
-                if self.problems.len() < PROBLEMS_TOLD {
-                    self.problems.push(error.to_string());
-                }
-                self.key(&key).await?;
-            }
-            Outcome::Changed(key, parts, mark) => {
-                if let State::Failed(reason) = &parts.found.state
-                    && self.notes.len() < PROBLEMS_TOLD
-                {
-                    self.notes.push(format!("the definition of `{key}` cannot be read: {reason}"));
-                }
-                marks.0.insert(key, mark);
-                self.documents += push(&mut self.records, &MODEL.streams[0], (place, *parts));
-                let full = self.records.records.len() >= RECORDS_A_BATCH;
-                if full || self.documents + self.records.records.byte_len() > BATCH_BYTES {
-                    self.flush().await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), ConnectorError> {
-        self.documents = 0;
-        for batch in [&mut self.records, &mut self.keys] {
-            let mut next = Batch::new(Arc::clone(&batch.stream), Arc::clone(&batch.scope));
-            next.keys_only = batch.keys_only;
-            let full = std::mem::replace(batch, next);
-            if !full.is_empty() {
-                let closed = |_| ConnectorError::new(ErrorKind::Cancelled, "handing records over", "the run is over");
-                self.sink.send(full).await.map_err(closed)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Why the scope is open, where something could not be read.
-    fn problem(&self) -> Option<String> {
-        if self.unread == 0 {
-            return None;
-        }
-        let more = self.unread - self.problems.len();
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        Some(format!("{} APIs could not be read whole: {}{more}", self.unread, self.problems.join("; ")))
     }
 }

@@ -1,5 +1,6 @@
 //! Answers in the shapes of MuleSoft's specifications and of recorded traffic.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::package;
@@ -99,7 +100,6 @@ pub(super) fn found(asset: &Asset) -> Value {
 
 /// One version of an asset; `link` makes the signed link of a file.
 pub(super) fn asset(world: &World, asset: &Asset, mut link: impl FnMut(usize) -> String) -> Value {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let files: Vec<Value> = package::files(asset)
         .iter()
         .enumerate()
@@ -107,7 +107,7 @@ pub(super) fn asset(world: &World, asset: &Asset, mut link: impl FnMut(usize) ->
             let sha1 = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &file.bytes);
             json!({
                 "classifier": file.classifier, "packaging": "zip", "externalLink": link(at), "md5": null,
-                "sha1": hex(sha1.as_ref()), "createdDate": "2024-10-21T20:59:03.826Z", "mainFile": file.main,
+                "sha1": HEXLOWER.encode(sha1.as_ref()), "createdDate": "2024-10-21T20:59:03.826Z", "mainFile": file.main,
                 "isGenerated": file.generated,
             })
         })

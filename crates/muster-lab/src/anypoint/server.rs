@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::faults::AnypointFaults;
 use super::world::{AnypointChange, CLIENT, Group, PASSWORD, SECRET, USER, World};
 use super::{answers, package};
 use crate::query::{asked, decoded};
+use crate::serving::{self, Lab};
 
 const ELSEWHERE: &str = "https://storage.attacker.example";
 
@@ -61,39 +61,40 @@ impl Shared {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_faults(&self, faults: AnypointFaults) {
-        let mut live = self.live();
-        let (links, signatures, token) = (std::mem::take(&mut live.links), live.signatures, live.token);
-        *live = Live { faults, links, signatures, token, ..Live::default() };
-    }
-
-    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
-        self.live().calls.clone()
-    }
-
     fn count(&self, kind: &str) {
         *self.live().calls.entry(kind.to_owned()).or_default() += 1;
     }
 }
 
+impl Lab for Shared {
+    type Change = AnypointChange;
+    type Faults = AnypointFaults;
+
+    fn banner(&self) -> Value {
+        self.world().banner()
+    }
+
+    fn truth(&self) -> Value {
+        self.world().truth()
+    }
+
+    fn calls(&self) -> BTreeMap<String, u64> {
+        self.live().calls.clone()
+    }
+
+    fn change(&self, change: &AnypointChange) -> Value {
+        self.world().change(change)
+    }
+
+    fn set_faults(&self, faults: AnypointFaults) {
+        let mut live = self.live();
+        let (links, signatures, token) = (std::mem::take(&mut live.links), live.signatures, live.token);
+        *live = Live { faults, links, signatures, token, ..Live::default() };
+    }
+}
+
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/_lab/banner", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.world().banner()) }))
-        .route("/_lab/truth", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.world().truth()) }))
-        .route("/_lab/calls", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.calls()) }))
-        .route("/_lab/change", post(change))
-        .route("/_lab/faults", post(set_faults))
-        .fallback(any)
-        .with_state(shared)
-}
-
-async fn change(State(shared): State<Arc<Shared>>, Json(change): Json<AnypointChange>) -> Json<Value> {
-    Json(shared.world().change(&change))
-}
-
-async fn set_faults(State(shared): State<Arc<Shared>>, Json(faults): Json<AnypointFaults>) -> Json<AnypointFaults> {
-    shared.set_faults(faults.clone());
-    Json(faults)
+    serving::own().fallback(any).with_state(shared)
 }
 
 /// A call of Anypoint's.

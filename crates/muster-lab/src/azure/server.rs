@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -20,6 +19,7 @@ use super::limits::Limits;
 use super::sign_in::{TOKEN, token};
 use super::world::{Api, AzureChange, Service, World};
 use crate::query::{asked, decoded};
+use crate::serving::{self, Lab};
 
 /// How long an export takes where exports get in each other's way.
 const EXPORT_TAKES: Duration = Duration::from_millis(20);
@@ -75,15 +75,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_faults(&self, faults: AzureFaults) {
-        let mut live = self.live();
-        *live = Live { faults, links: std::mem::take(&mut live.links), signatures: live.signatures, ..Live::default() };
-    }
-
-    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
-        self.live().calls.clone()
-    }
-
     fn count(&self, kind: &str) -> AzureFaults {
         let mut live = self.live();
         *live.calls.entry(kind.to_owned()).or_default() += 1;
@@ -91,24 +82,34 @@ impl Shared {
     }
 }
 
+impl Lab for Shared {
+    type Change = AzureChange;
+    type Faults = AzureFaults;
+
+    fn banner(&self) -> Value {
+        self.world().banner()
+    }
+
+    fn truth(&self) -> Value {
+        self.world().truth()
+    }
+
+    fn calls(&self) -> BTreeMap<String, u64> {
+        self.live().calls.clone()
+    }
+
+    fn change(&self, change: &AzureChange) -> Value {
+        self.world().change(change)
+    }
+
+    fn set_faults(&self, faults: AzureFaults) {
+        let mut live = self.live();
+        *live = Live { faults, links: std::mem::take(&mut live.links), signatures: live.signatures, ..Live::default() };
+    }
+}
+
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/_lab/banner", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.world().banner()) }))
-        .route("/_lab/truth", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.world().truth()) }))
-        .route("/_lab/calls", get(|State(shared): State<Arc<Shared>>| async move { Json(shared.calls()) }))
-        .route("/_lab/change", post(change))
-        .route("/_lab/faults", post(set_faults))
-        .fallback(any)
-        .with_state(shared)
-}
-
-async fn change(State(shared): State<Arc<Shared>>, Json(change): Json<AzureChange>) -> Json<Value> {
-    Json(shared.world().change(&change))
-}
-
-async fn set_faults(State(shared): State<Arc<Shared>>, Json(faults): Json<AzureFaults>) -> Json<AzureFaults> {
-    shared.set_faults(faults.clone());
-    Json(faults)
+    serving::own().fallback(any).with_state(shared)
 }
 
 /// A call of Azure's.

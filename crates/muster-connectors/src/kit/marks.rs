@@ -1,0 +1,225 @@
+//! Reading records of a source without change feed: a cursor that marks each record by itself, and what becomes of each.
+//!
+//! ```text
+//! cursor ─Marks::of→ what is known ─→ the connector reads each record ─Outcome→ Handover ─batches→ sink
+//!                                                                                  └ marks → cursor
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _};
+use muster_core::clock::Clock;
+use muster_core::connector::{
+    Batch, BatchSink, ConnectorError, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd, Traffic,
+};
+use serde::{Deserialize, Serialize};
+
+/// A batch is handed over when it holds this much, documents included.
+const BATCH_BYTES: usize = 2 << 20;
+const RECORDS_A_BATCH: usize = 500;
+/// What the ledger names one by one.
+const PROBLEMS_TOLD: usize = 5;
+const DAY: i64 = 86_400_000_000;
+
+/// What tells a record's state from any other, and the day since 1970 on which its document was had last.
+pub(crate) type Mark = (String, i64);
+
+/// The day of what was never had as it should be.
+pub(crate) const NEVER: i64 = 0;
+
+/// The marks of a scope's records, by key.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Marks(BTreeMap<String, Mark>);
+
+impl Marks {
+    /// Those of a cursor; none where it holds none.
+    pub(crate) fn of(cursor: Option<&Cursor>) -> Self {
+        cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default()
+    }
+
+    /// A record's.
+    pub(crate) fn get(&self, key: &str) -> Option<&Mark> {
+        self.0.get(key)
+    }
+}
+
+/// When documents are had afresh though nothing changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freshness {
+    /// Today, in days since 1970.
+    pub(crate) today: i64,
+    after_days: i64,
+}
+
+impl Freshness {
+    /// After so many days.
+    pub(crate) fn new(clock: &dyn Clock, after_days: u16) -> Self {
+        Self { today: clock.now().0.div_euclid(DAY), after_days: i64::from(after_days) }
+    }
+
+    /// The day of a record's mark, where it is as it was and its document not too old.
+    pub(crate) fn unchanged(self, mark: Option<&Mark>, print: &str) -> Option<i64> {
+        let (known, day) = mark?;
+        (known == print && self.today - day < self.after_days).then_some(*day)
+    }
+}
+
+/// What reading one record came to.
+pub(crate) enum Outcome<R> {
+    /// As it was when its document was had last.
+    Same(String, Mark),
+    /// Its key and mark, what the record is made of, and what the ledger shall say of it.
+    Changed(String, Mark, Box<R>, Option<String>),
+    /// It is there, and could not be read whole: what is known of it stays.
+    Unread(String, ConnectorError),
+}
+
+/// Whether the next record would fail in the same way.
+pub(crate) fn is_about_all(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Cancelled | ErrorKind::Auth | ErrorKind::RateLimited { .. })
+}
+
+/// The end of a scope of which nothing was read.
+pub(crate) fn unread(mode: Mode, reason: String, remedy: Option<String>) -> ScopeEnd {
+    let notes = remedy.into_iter().map(|remedy| format!("remedy: {remedy}")).collect();
+    let (mode, traffic) = (proving(mode), Traffic::default());
+    ScopeEnd { mode, open: Some(reason), counted: None, cursor: None, notes, traffic }
+}
+
+/// Lists are read whole in any mode: absence is proven.
+fn proving(mode: Mode) -> Mode {
+    if mode == Mode::Sweep { Mode::Sweep } else { Mode::Full }
+}
+
+/// Where records go: two batches under way, one of records and one of keys.
+pub(crate) struct Handover<'a> {
+    sink: &'a dyn BatchSink,
+    mode: Mode,
+    records: Batch,
+    keys: Batch,
+    documents: usize,
+    marks: Marks,
+    problems: Vec<String>,
+    unread: usize,
+    notes: Vec<String>,
+}
+
+impl<'a> Handover<'a> {
+    /// Nothing is handed over yet.
+    pub(crate) fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink) -> Self {
+        let batch = || Batch::new(Arc::from(request.scope.stream.as_str()), Arc::clone(&request.scope.name));
+        let (records, keys) = (batch(), Batch { keys_only: true, ..batch() });
+        let (marks, problems, notes) = (Marks::default(), Vec::new(), Vec::new());
+        Self { sink, mode: request.mode, records, keys, documents: 0, marks, problems, unread: 0, notes }
+    }
+
+    /// A record that cannot be read.
+    pub(crate) fn reject(&mut self, key: Option<String>, reason: String) {
+        self.records.rejects.push(Reject { key, reason, raw: Vec::new() });
+    }
+
+    /// What an operator should know.
+    pub(crate) fn note(&mut self, note: &str) {
+        self.notes.push(note.to_owned());
+    }
+
+    /// A record that is there.
+    pub(crate) async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
+        self.keys.records.push_key(key);
+        if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
+    }
+
+    /// Takes all outcomes as they come; `push` adds a record and its document to a batch and gives the document's size.
+    /// Where the source wants no more calls, the rest would be refused as well: what was read is kept, and why it ends
+    /// is the answer.
+    pub(crate) async fn take_all<R>(
+        &mut self,
+        mut outcomes: impl Stream<Item = Result<Vec<Outcome<R>>, ConnectorError>> + Unpin,
+        push: impl Fn(&mut Batch, R) -> usize,
+    ) -> Result<Option<String>, ConnectorError> {
+        while let Some(some) = outcomes.next().await {
+            match some {
+                Ok(some) => {
+                    for outcome in some {
+                        self.take(outcome, &push).await?;
+                    }
+                }
+                Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                    return Ok(Some(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn take<R>(
+        &mut self,
+        outcome: Outcome<R>,
+        push: &impl Fn(&mut Batch, R) -> usize,
+    ) -> Result<(), ConnectorError> {
+        match outcome {
+            Outcome::Same(key, mark) => {
+                self.key(&key).await?;
+                self.marks.0.insert(key, mark);
+            }
+            Outcome::Unread(key, error) => {
+                self.unread += 1;
+                if self.problems.len() < PROBLEMS_TOLD {
+                    self.problems.push(error.to_string());
+                }
+                self.key(&key).await?;
+            }
+            Outcome::Changed(key, mark, record, note) => {
+                self.notes.extend(note.filter(|_| self.notes.len() < PROBLEMS_TOLD));
+                self.marks.0.insert(key, mark);
+                self.documents += push(&mut self.records, *record);
+                let full = self.records.records.len() >= RECORDS_A_BATCH;
+                if full || self.documents + self.records.records.byte_len() > BATCH_BYTES {
+                    self.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what is under way.
+    pub(crate) async fn flush(&mut self) -> Result<(), ConnectorError> {
+        self.documents = 0;
+        for batch in [&mut self.records, &mut self.keys] {
+            let mut next = Batch::new(Arc::clone(&batch.stream), Arc::clone(&batch.scope));
+            next.keys_only = batch.keys_only;
+            let full = std::mem::replace(batch, next);
+            if !full.is_empty() {
+                let closed = |_| ConnectorError::new(ErrorKind::Cancelled, "handing records over", "the run is over");
+                self.sink.send(full).await.map_err(closed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the scope is open, where something could not be read.
+    pub(crate) fn problem(&self) -> Option<String> {
+        if self.unread == 0 {
+            return None;
+        }
+        let more = self.unread - self.problems.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Some(format!("{} APIs could not be read whole: {}{more}", self.unread, self.problems.join("; ")))
+    }
+
+    /// What was not read is as it was, and so are its marks.
+    pub(crate) fn keep(&mut self, before: Marks) {
+        for (key, mark) in before.0 {
+            self.marks.0.entry(key).or_insert(mark);
+        }
+    }
+
+    /// The scope's end; what the source counts is the connector's to add.
+    pub(crate) fn end(self, open: Option<String>, traffic: Traffic) -> ScopeEnd {
+        let marks = serde_json::to_string(&self.marks).ok().map(Cursor);
+        let cursor = marks.filter(|_| self.mode != Mode::Sweep);
+        ScopeEnd { mode: proving(self.mode), open, counted: None, cursor, notes: self.notes, traffic }
+    }
+}
