@@ -37,6 +37,7 @@ IDS = {
     "inventory/users": "/api/v1/inventory/users",
     "inventory/groups": "/api/v1/inventory/groups",
     "inventory/roles": "/api/v1/inventory/roles",
+    "inventory/apis": "/api/v1/inventory/apis",
 }
 IDS_PER_LIST = 5
 
