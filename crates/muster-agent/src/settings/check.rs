@@ -17,7 +17,7 @@ use crate::failure::Failure;
 const WHOLE_URL: &str = "write the gateway's whole address, such as `https://gateway.example.com`";
 const PAGE: &str = "the connector's page in the hub shows it, and offers a whole env file";
 
-pub(super) fn url(found: &mut Found, key: Key, allow_http: bool) -> Result<Url, Failure> {
+pub(super) fn url(found: &Found, key: Key, allow_http: bool) -> Result<Url, Failure> {
     let given = found.need(key, WHOLE_URL)?;
     let mut url = checked_url(&given, allow_http)?;
     if !url.path().ends_with('/') {
@@ -50,7 +50,7 @@ fn checked_url(given: &Value, allow_http: bool) -> Result<Url, Failure> {
     Ok(url)
 }
 
-pub(super) fn uuid(found: &mut Found, key: Key) -> Result<String, Failure> {
+pub(super) fn uuid(found: &Found, key: Key) -> Result<String, Failure> {
     let given = found.need(key, PAGE)?;
     let text = given.text.trim().to_ascii_lowercase();
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
@@ -58,19 +58,14 @@ pub(super) fn uuid(found: &mut Found, key: Key) -> Result<String, Failure> {
     if right { Ok(text) } else { Err(given.refused("it is no UUID", PAGE)) }
 }
 
-pub(super) fn number(
-    found: &mut Found,
-    key: Key,
-    default: usize,
-    range: RangeInclusive<usize>,
-) -> Result<usize, Failure> {
+pub(super) fn number(found: &Found, key: Key, default: usize, range: RangeInclusive<usize>) -> Result<usize, Failure> {
     let Some(given) = found.get(key) else { return Ok(default) };
     let number = given.text.trim().parse().ok().filter(|number| range.contains(number));
     let (low, high) = range.into_inner();
     number.ok_or_else(|| given.refused("it is out of range, or no number", format!("a number from {low} to {high}")))
 }
 
-fn switch(found: &mut Found, key: Key) -> Result<Option<bool>, Failure> {
+fn switch(found: &Found, key: Key) -> Result<Option<bool>, Failure> {
     let Some(given) = found.get(key) else { return Ok(None) };
     match given.text.trim().to_ascii_lowercase().as_str() {
         "true" => Ok(Some(true)),
@@ -79,13 +74,13 @@ fn switch(found: &mut Found, key: Key) -> Result<Option<bool>, Failure> {
     }
 }
 
-pub(super) fn zone(found: &mut Found) -> Result<Zone, Failure> {
+pub(super) fn zone(found: &Found) -> Result<Zone, Failure> {
     let Some(given) = found.get(keys::TIME_ZONE) else { return Ok(Zone::utc()) };
     Zone::named(given.text.trim())
         .map_err(|_| given.refused("it names no time zone", "write an IANA name such as `Europe/Berlin` or `UTC`"))
 }
 
-pub(super) fn cron(found: &mut Found, zone: &Zone, needed: bool) -> Result<Option<Cron>, Failure> {
+pub(super) fn cron(found: &Found, zone: &Zone, needed: bool) -> Result<Option<Cron>, Failure> {
     let remedy = "write when to run, such as `*/10 * * * *` for every ten minutes; or run once with `--once`";
     let given = if needed { Some(found.need(keys::CRON, remedy)?) } else { found.get(keys::CRON) };
     let Some(given) = given else { return Ok(None) };
@@ -102,7 +97,7 @@ pub(super) fn cron(found: &mut Found, zone: &Zone, needed: bool) -> Result<Optio
 
 /// C3: the type that is said; else OAUTH where a client and its secret are given, else BASIC. A token that enrols is said
 /// for nothing else, and so goes before both.
-pub(super) fn sign_in(found: &mut Found, allow_http: bool) -> Result<SignIn, Failure> {
+pub(super) fn sign_in(found: &Found, allow_http: bool) -> Result<SignIn, Failure> {
     check_level(found)?;
     let said = found.get(keys::AUTHENTICATION);
     let enrolment = found.get(keys::ENROLMENT);
@@ -137,14 +132,14 @@ pub(crate) fn nothing_to_sign_in_with() -> Failure {
     Failure::setting("authentication.type", "nowhere", "there is nothing to sign in with", remedy)
 }
 
-fn basic(found: &mut Found) -> Result<SignIn, Failure> {
+fn basic(found: &Found) -> Result<SignIn, Failure> {
     let remedy = "BASIC needs `qualys.user.username` and `qualys.user.password`";
     let username = found.need(keys::USERNAME, remedy)?.text;
     let password = Secret::new(found.need(keys::PASSWORD, remedy)?.text);
     Ok(SignIn::Basic { username, password })
 }
 
-fn oauth(found: &mut Found, allow_http: bool) -> Result<SignIn, Failure> {
+fn oauth(found: &Found, allow_http: bool) -> Result<SignIn, Failure> {
     let remedy =
         "OAUTH needs `qualys.clientId` and `qualys.clientSecret` (or `oauth.client.id` and `oauth.client.secret`)";
     let id = found.need(keys::CLIENT_ID, remedy)?.text;
@@ -153,7 +148,7 @@ fn oauth(found: &mut Found, allow_http: bool) -> Result<SignIn, Failure> {
     Ok(SignIn::OAuth { id, secret, token_url })
 }
 
-fn check_level(found: &mut Found) -> Result<(), Failure> {
+fn check_level(found: &Found) -> Result<(), Failure> {
     let Some(given) = found.get(keys::CLIENT_LEVEL) else { return Ok(()) };
     match given.text.trim().to_ascii_lowercase().as_str() {
         "user" | "subscription" => Ok(()),
@@ -203,7 +198,7 @@ pub(super) fn proxy(found: &mut Found) -> Result<Option<Proxy>, Failure> {
     Ok(Some(Proxy { scheme, host: name, port: number, user }))
 }
 
-pub(super) fn spool(found: &mut Found) -> Result<SpoolSettings, Failure> {
+pub(super) fn spool(found: &Found) -> Result<SpoolSettings, Failure> {
     let directory = found
         .get(keys::SPOOL_DIRECTORY)
         .map_or_else(|| PathBuf::from(SPOOL_DIRECTORY), |given| given.text.trim().into());

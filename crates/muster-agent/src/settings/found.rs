@@ -114,24 +114,13 @@ impl Found {
         (given.next(), given.collect())
     }
 
-    /// The value that counts. Where another name of it says something else, a warning names both.
-    pub(super) fn get(&mut self, key: Key) -> Option<Value> {
-        let (winner, losers) = self.candidates(key);
-        let winner = winner?.clone();
-        let differing: Vec<String> = losers
-            .iter()
-            .filter(|loser| loser.text.trim() != winner.text.trim())
-            .map(|loser| {
-                let (name, place) = (&winner.name, &winner.place);
-                format!("`{name}` ({place}) and `{}` ({}) differ: the first counts", loser.name, loser.place)
-            })
-            .collect();
-        self.warnings.extend(differing);
-        Some(winner)
+    /// The value that counts.
+    pub(super) fn get(&self, key: Key) -> Option<Value> {
+        self.candidates(key).0.cloned()
     }
 
     /// The value that counts, or a failure that names the key.
-    pub(super) fn need(&mut self, key: Key, remedy: &str) -> Result<Value, Failure> {
+    pub(super) fn need(&self, key: Key, remedy: &str) -> Result<Value, Failure> {
         self.get(key).ok_or_else(|| Failure::setting(key.names[0], "nowhere", "it is missing", remedy))
     }
 
@@ -157,16 +146,24 @@ impl Found {
         Ok(())
     }
 
-    pub(super) fn tell(self) -> (Vec<Told>, Vec<String>) {
-        let mut told = Vec::new();
+    /// What there is to tell: each value that counts, and what should be looked at.
+    pub(super) fn tell(mut self) -> (Vec<Told>, Vec<String>) {
+        let (mut told, mut differing) = (Vec::new(), Vec::new());
         for key in keys::ALL {
             let (Some(winner), losers) = self.candidates(*key) else { continue };
             let wins_over = losers.iter().map(|loser| format!("{} ({})", loser.name, loser.place)).collect();
+            for loser in losers.iter().filter(|loser| loser.text.trim() != winner.text.trim()) {
+                let (name, place) = (&winner.name, &winner.place);
+                let warning =
+                    format!("`{name}` ({place}) and `{}` ({}) differ: the first counts", loser.name, loser.place);
+                differing.push(warning);
+            }
             told.push(tell(winner, key.secret, wins_over));
         }
         for (_, value) in self.held() {
             told.push(tell(&value, true, Vec::new()));
         }
+        self.warnings.extend(differing);
         (told, self.warnings)
     }
 }
