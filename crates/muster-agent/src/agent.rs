@@ -100,7 +100,8 @@ impl Agent {
         let mut state = loop {
             match self.start(&request).await {
                 Ok(state) => break state,
-                Err(failure) => patience.or_fail(failure).await?,
+                Err(failure) if self.work.shared.is_away() => patience.or_fail(failure).await?,
+                Err(failure) => return Err(failure),
             }
         };
         self.work.shared.log.info(format!("run {} began", state.job));
@@ -149,7 +150,8 @@ impl Agent {
             self.until(due).await;
             let request = RunRequest { request: name(), mode: None, read_at: None };
             match self.start(&request).await {
-                Ok(state) => self.follow(state).await,
+                // A run that is open when the hub comes back goes on by its orders, whoever waits for it.
+                Ok(state) => drop(self.follow(state).await),
                 Err(failure) if self.work.shared.is_away() => {
                     self.work.shared.log.warn(format!("the run is read ahead: {failure}"));
                     if let Some(ahead) = self.work.read_ahead(&request.request).await {
@@ -170,9 +172,11 @@ impl Agent {
             self.alive();
             if !self.work.shared.is_away() && self.work.source().is_some() {
                 match self.start(&request).await {
+                    // Should the hub go away again: asked for with the same request, it is the same run.
                     Ok(state) => {
-                        self.follow(state).await;
-                        return self.work.forget_ahead();
+                        if self.follow(state).await {
+                            return self.work.forget_ahead();
+                        }
                     }
                     Err(failure) if !self.work.shared.is_away() => {
                         self.work.shared.log.failure(&failure);
@@ -190,8 +194,8 @@ impl Agent {
         }
     }
 
-    /// Waits for a run's end, however long the hub is away meanwhile.
-    async fn follow(&self, mut state: RunState) {
+    /// Waits for a run's end; false where the hub went away before.
+    async fn follow(&self, mut state: RunState) -> bool {
         let log = &self.work.shared.log;
         while state.state != "ended" {
             tokio::time::sleep(LOOK).await;
@@ -201,9 +205,12 @@ impl Agent {
                 Err(CallError::Wait(wait)) => tokio::time::sleep(wait).await,
                 Err(CallError::Failed(failure)) => {
                     self.work.shared.fails(failure);
-                    tokio::time::sleep(LOOK * 3).await;
+                    return false;
                 }
-                Err(error) => return log.failure(&error.into_failure("asking after a run")),
+                Err(error) => {
+                    log.failure(&error.into_failure("asking after a run"));
+                    return true;
+                }
             }
         }
         self.work.set_cursors(state.cursors);
@@ -211,6 +218,7 @@ impl Agent {
         let message = state.message.map(|message| format!(": {message}")).unwrap_or_default();
         let received: u64 = state.ledger.iter().map(|line| line.counters.received).sum();
         log.info(format!("run {} ended {result}, {received} records read{message}", state.job));
+        true
     }
 
     async fn until(&self, due: Instant) {

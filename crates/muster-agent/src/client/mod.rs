@@ -96,7 +96,7 @@ pub(crate) struct Link {
     way: Way,
     sign_in: SignIn,
     /// Where an enrolled agent keeps its credential, and for which connection.
-    enrolled: sign_in::Enrolled,
+    enrolled: sign_in::Credential,
     token: tokio::sync::Mutex<Option<Token>>,
     session: RwLock<String>,
     clock: Arc<dyn Clock>,
@@ -134,7 +134,7 @@ impl Link {
             hub: settings.hub.clone(),
             way: Way { hub: settings.hub.clone(), proxy: settings.proxy.clone(), tls: Arc::new(tls) },
             sign_in: settings.sign_in.clone(),
-            enrolled: sign_in::Enrolled::of(settings),
+            enrolled: sign_in::Credential::of(settings),
             token: tokio::sync::Mutex::default(),
             session: RwLock::default(),
             clock,
@@ -285,7 +285,7 @@ fn refusal(doing: &str, status: u16, problem: Problem, wait: Option<Duration>) -
         ("not_run_by_agent", _) => {
             CallError::Failed(told(Kind::Unknown, "set the connector's execution to `agent` in the hub"))
         }
-        ("not_bound", _) => CallError::Failed(told(
+        ("agent_not_bound", _) => CallError::Failed(told(
             Kind::Credential,
             "a manager binds the user or client to this connector, on the connector's page in the hub",
         )),

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use muster_core::agent::{Enrol, Enrolled};
 use muster_core::clock::Instant;
 use muster_core::secret::Secret;
 use reqwest::Url;
@@ -31,7 +32,7 @@ pub(super) struct Token {
 }
 
 /// Where an enrolled agent keeps its credential.
-pub(super) struct Enrolled {
+pub(super) struct Credential {
     file: PathBuf,
     hub: String,
     connection: String,
@@ -50,19 +51,12 @@ struct Kept {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Made {
-    client_id: String,
-    client_secret: Secret,
-}
-
-#[derive(Deserialize)]
 struct Granted {
     access_token: Secret,
     expires_in: Option<i64>,
 }
 
-impl Enrolled {
+impl Credential {
     pub(super) fn of(settings: &Settings) -> Self {
         let file = settings.spool.directory.join(FILE);
         Self { file, hub: settings.hub.to_string(), connection: settings.connection.clone() }
@@ -207,15 +201,16 @@ impl Link {
     async fn enrol(&self, token: Option<&Secret>) -> Result<(String, Secret), CallError> {
         let token = token.ok_or_else(|| CallError::Failed(nothing_to_sign_in_with()))?;
         let doing = "enrolling";
-        let host = crate::machine::name();
-        let told = serde_json::json!({ "token": token.reveal(), "connection": self.enrolled.connection, "host": host });
+        let told = Enrol { token: token.reveal().to_owned(), host: crate::machine::name() };
+        let told = serde_json::to_string(&told).map_err(|_| not_understood(doing))?;
         let request = self.http.post(self.at("agent/v1/enrol")?);
-        let request = request.header("content-type", "application/json").body(told.to_string());
+        let request = request.header("content-type", "application/json").body(told);
         let remedy = "make another token on the connector's page in the hub: each is good once, and not for long";
         let body = self.asked(doing, request, remedy).await?;
-        let made: Made = serde_json::from_slice(&body).map_err(|_| not_understood(doing))?;
-        self.enrolled.keep(token, &made.client_id, &made.client_secret).map_err(CallError::Failed)?;
-        Ok((made.client_id, made.client_secret))
+        let made: Enrolled = serde_json::from_slice(&body).map_err(|_| not_understood(doing))?;
+        let secret = Secret::new(made.client_secret);
+        self.enrolled.keep(token, &made.client_id, &secret).map_err(CallError::Failed)?;
+        Ok((made.client_id, secret))
     }
 
     /// Sends what asks for a token or credential.

@@ -90,7 +90,7 @@ impl Work {
     }
 
     async fn read_parts(&self, source: &Arc<Source>, first: i64, job: &str) -> Result<Vec<Part>, ConnectorError> {
-        let opened = self.connector(source, job).map_err(|error| {
+        let (opened, _) = self.connector(source, job).map_err(|error| {
             ConnectorError::new(ErrorKind::Config, "opening the connector", error.to_string()).with_remedy(error.remedy)
         })?;
         let plan = opened.plan().await?;

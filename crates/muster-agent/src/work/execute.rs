@@ -47,9 +47,13 @@ impl Work {
     }
 
     async fn answer(&self, source: &Source, order: &Order, delivery: &Arc<Delivery>) -> Result<Parcel, ConnectorError> {
-        let connector = self.connector(source, &order.job).map_err(|error| {
+        let (connector, is_new) = self.connector(source, &order.job).map_err(|error| {
             ConnectorError::new(ErrorKind::Config, "opening the connector", error.to_string()).with_remedy(error.remedy)
         })?;
+        // The plan was another process's; it also pins the server, and so this one asks for it, too.
+        if is_new && matches!(order.task, Task::Read { .. } | Task::Confirm { .. }) {
+            connector.plan().await?;
+        }
         match &order.task {
             Task::Plan => connector.plan().await.map(|plan| Parcel::Plan(plan.into())),
             Task::Read { stream, scope, mode, cursor } => {
@@ -88,7 +92,7 @@ impl Work {
         delivery: &Arc<Delivery>,
     ) -> Result<Parcel, ConnectorError> {
         on_the_list(source, &scope.stream)?;
-        let connector = self
+        let (connector, _) = self
             .connector(source, &order.job)
             .map_err(|error| ConnectorError::new(ErrorKind::Config, "opening the connector", error.to_string()))?;
         let request = ReadRequest { scope, mode, cursor };

@@ -278,16 +278,16 @@ impl Work {
         }
     }
 
-    /// The opened connector of a job.
-    fn connector(&self, source: &Source, job: &str) -> Result<Arc<dyn Connector>, SettingError> {
+    /// The opened connector of a job, and whether it was opened just now.
+    fn connector(&self, source: &Source, job: &str) -> Result<(Arc<dyn Connector>, bool), SettingError> {
         let mut state = self.state();
         if let Some((connector, used)) = state.connectors.get_mut(job) {
             *used = Instant::now();
-            return Ok(Arc::clone(connector));
+            return Ok((Arc::clone(connector), false));
         }
         let connector = source.open()?;
         state.connectors.insert(job.to_owned(), (Arc::clone(&connector), Instant::now()));
-        Ok(connector)
+        Ok((connector, true))
     }
 
     /// Remembers what the source refused.
