@@ -74,6 +74,10 @@ async fn run(
     }
     let over = ends_at(worker, job).await?.is_some_and(|end| worker.clock.now() >= end);
     let is_replay = job.kind == "replay";
+    if connection.execution == "agent" && job.requested_by == "schedule" {
+        let message = "an agent runs this connector, by the cron expression of its own settings".to_owned();
+        return Ok(Outcome { result: "cancelled", message: Some(message) });
+    }
     if let Some(read_at) = job.payload.get("readAt").and_then(Value::as_str) {
         teller.event("info", "log", format!("the agent read while the hub was away, until {read_at}"), None);
     }

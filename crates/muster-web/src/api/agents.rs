@@ -266,7 +266,8 @@ pub(crate) async fn bind_to(
             let kind = if client.level == "agent" { "agent" } else { "client" };
             (kind, id, client.name)
         }
-        _ => return Err(Problem::value("userId", "give either `userId` or `client`")),
+        (Some(_), Some(_)) => return Err(Problem::value("client", "give either `userId` or `client`")),
+        (None, None) => return Err(Problem::value("userId", "give either `userId` or `client`")),
     };
     let uuid = hub.random.uuid();
     let audit = who.audit(hub, "agent.bind", ("connector", &connector.uuid), json!({ "kind": kind, "name": name }));

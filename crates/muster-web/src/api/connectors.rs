@@ -228,6 +228,9 @@ pub(crate) async fn change(
     let description = text::description("description", given.description.as_deref())?;
     let execution = given.execution.as_deref().unwrap_or(&before.execution);
     let execution = text::one_of("execution", execution, &["hub", "agent"])?;
+    if execution == "agent" && before.execution != "agent" {
+        without_schedules(hub, before).await?;
+    }
     let split = settings::split(offer, &given.settings)?;
     let mut secrets = settings::open(hub, before).await?;
     stays(&before.settings, &split.open, (&secrets, &split.secrets))?;
@@ -247,6 +250,16 @@ pub(crate) async fn change(
     let detail = json!({ "before": { "name": before.name, "settings": before.settings }, "after": told(&change) });
     let audit = who.audit(hub, "connector.update", ("connector", &before.uuid), detail);
     Ok(hub.store.change_connection(before, &change, &audit).await??)
+}
+
+/// An agent runs by the cron expression of its own settings (C39): a connector with schedules is not handed to one.
+async fn without_schedules(hub: &Hub, connector: &ConnectionRow) -> Result<(), Problem> {
+    let profiles = hub.store.profiles(connector.tenant, connector.id).await?;
+    match profiles.into_iter().find(|profile| profile.schedule.is_some()) {
+        None => Ok(()),
+        Some(profile) => Err(Problem::value("execution", format!("the profile `{}` has a schedule", profile.name))
+            .remedy("take the schedule away first: an agent runs by the cron expression of its own settings")),
+    }
 }
 
 /// Secrets by their fields.

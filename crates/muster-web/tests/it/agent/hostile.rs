@@ -174,3 +174,34 @@ async fn what_is_too_far_too_long_or_anothers_is_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn bodies_of_nonsense_are_refused_in_a_session_too() {
+    both(async |app| {
+        let site = Site::new(&app).await;
+        let agent = Agent::begin(&app, &site).await;
+        for path in ["/agent/v1/poll", "/agent/v1/runs"] {
+            for (kind, body, expected) in [
+                ("text/plain", "{}".to_owned(), 415),
+                ("application/json", "{".to_owned(), 400),
+                ("application/json", "[]".to_owned(), 400),
+                ("application/json", r#"{"waitMs":"x","request":7}"#.to_owned(), 400),
+                ("application/json", r#"{"request":"\u0000"}"#.to_owned(), 400),
+                ("application/json", " ".repeat((1 << 20) + 1), 413),
+            ] {
+                let answer = agent.send((Method::POST, path), kind, body.clone().into_bytes()).await;
+                assert_eq!(answer.0, expected, "{path} {kind} {body:.40}");
+            }
+        }
+        for (field, value) in [("mode", json!("replay")), ("request", json!("")), ("readAt", json!("x".repeat(101)))] {
+            let mut body = json!({ "request": "r" });
+            body[field] = value;
+            let (status, told) = agent.call(Method::POST, "/agent/v1/runs", body).await;
+            assert_eq!((status, told["field"].as_str()), (422, Some(field)));
+        }
+        let (status, told) =
+            agent.call(Method::POST, "/agent/v1/poll", json!({ "waitMs": 0, "working": [1, 2] })).await;
+        assert_eq!((status, &told["orders"]), (200, &json!([])));
+    })
+    .await;
+}

@@ -83,6 +83,7 @@ async fn the_newest_session_counts_and_a_revoked_agent_is_told_so_at_once() {
             session: new.session.clone(),
             keyring: new.keyring.clone(),
             configuration: new.configuration.clone(),
+            offered: Default::default(),
         };
         assert_eq!(said(&poll(&thief).await), (409, "session_replaced"));
         let own = format!("/api/v1/agents/{}", site.profile);
@@ -215,6 +216,18 @@ async fn the_agent_is_told_of_another_configuration_and_asks_only_for_the_closed
         assert_ne!(agent.poll(&[], 20_000).await.revision, agent.configuration.revision);
         let agent = Agent::begin(&app, &site).await;
         assert!(agent.configuration.attributes["users"].contains(&"adminCount".to_owned()));
+        // A connector with a schedule is not handed to an agent (C39).
+        let settings = json!({ "authentication": { "host": "dc1.example.com", "bindDn": "CN=x", "password": CANARY } });
+        let body = json!({ "name": "by day", "type": "active_directory", "settings": settings });
+        let made = app.post("/api/v1/connectors", body).await.expect(201);
+        let path = format!("/api/v1/connectors/{}", made["id"].as_str().unwrap());
+        let schedule = json!({ "type": "recurring", "every": 1, "unit": "days", "at": "03:00" });
+        let profile = json!({ "name": "daily", "schedule": schedule });
+        app.post(&format!("{path}/profiles"), profile).await.expect(201);
+        let body = json!({ "name": "by day", "execution": "agent", "settings": settings });
+        let answer = app.call(Method::PUT, &path, Some(body)).await;
+        assert_eq!(answer.said(), (422, "invalid_value".to_owned()));
+        assert_eq!(answer.json()["field"], "execution");
         // An agent's connector may be without its secret: then the agent holds it.
         let settings = json!({ "authentication": { "host": "dc1.example.com", "bindDn": "CN=x" } });
         let body = |execution: &str| {

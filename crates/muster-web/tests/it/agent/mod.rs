@@ -3,4 +3,4 @@
 mod hostile;
 mod may;
 mod runs;
-mod scripted;
+pub(crate) mod scripted;

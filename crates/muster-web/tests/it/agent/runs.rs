@@ -22,6 +22,7 @@ async fn a_run_is_read_by_the_agent_and_then_only_what_changed_travels() {
         let users = state.ledger.iter().find(|line| line.stream == "users").unwrap();
         assert_eq!((users.counters.received, users.counters.created), (30, 30));
         assert_eq!(tasks.len(), 4, "a plan and three scopes: {tasks:?}");
+        assert!(agent.offered.lock().unwrap().is_empty(), "of what was never read nothing is offered");
         // The same again: everything is offered, nothing is wanted, nothing is written.
         directory.title(1003, "another title");
         let second = agent.run("r2", "full").await;
@@ -31,6 +32,7 @@ async fn a_run_is_read_by_the_agent_and_then_only_what_changed_travels() {
         engine.await.unwrap();
         let users = state.ledger.iter().find(|line| line.stream == "users").unwrap();
         assert_eq!((users.counters.unchanged, users.counters.updated), (29, 1), "{state:?}");
+        assert_eq!(*agent.offered.lock().unwrap(), [(0, 0), (30, 1), (3, 0)], "containers, users, groups");
         assert_eq!(state.result.as_deref(), Some("complete"));
         // Asked again with the same request, it is the same run.
         assert_eq!(agent.run("r1", "full").await.job, first.job);

@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use http_body_util::BodyExt as _;
 use muster_core::agent::{
     Answer as Told, BatchParcel, Configuration, Offer, Order, Parcel, Report, RunState, SESSION_HEADER, Task, Welcome,
-    pack, session_keyring,
+    is_set, pack, session_keyring,
 };
 use muster_core::connector::{
     Batch, BatchSink, Connector, Mode, ReadRequest, ScopeEnd, ScopePlan, SinkClosed, Step, StepOutcome,
@@ -90,6 +90,8 @@ pub(crate) struct Agent<'a> {
     pub(crate) session: String,
     pub(crate) keyring: Keyring,
     pub(crate) configuration: Configuration,
+    /// Of each offer: how many records, and how many of them the hub wanted.
+    pub(crate) offered: Mutex<Vec<(usize, usize)>>,
 }
 
 impl<'a> Agent<'a> {
@@ -108,10 +110,17 @@ impl<'a> Agent<'a> {
             session_keyring(shared, public.as_ref(), &theirs)
         });
         let Welcome { session, configuration, .. } = welcome;
-        Self { app, token: token.to_owned(), session, keyring: keyring.unwrap(), configuration }
+        Self {
+            app,
+            token: token.to_owned(),
+            session,
+            keyring: keyring.unwrap(),
+            configuration,
+            offered: Mutex::default(),
+        }
     }
 
-    async fn send(&self, (method, path): (Method, &str), kind: &str, body: Vec<u8>) -> (u16, Vec<u8>) {
+    pub(crate) async fn send(&self, (method, path): (Method, &str), kind: &str, body: Vec<u8>) -> (u16, Vec<u8>) {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -190,6 +199,9 @@ impl<'a> Agent<'a> {
         let path = format!("/agent/v1/orders/{order}/wanted");
         let (status, bits) = self.send((Method::POST, &path), PARCEL, pack(&Offer::of(batch)).unwrap()).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bits));
+        let offered = batch.records.len();
+        let wanted = (0..offered).filter(|at| is_set(&bits, *at)).count();
+        self.offered.lock().unwrap().push((offered, wanted));
         bits
     }
 
