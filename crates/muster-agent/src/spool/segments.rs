@@ -109,7 +109,8 @@ impl Segments {
         let (mut from, mut to) = (File::open(&path)?, create(&part)?);
         let mut at = 0;
         let mut written = 0;
-        for range in torn.iter().cloned().chain([segment.bytes..segment.bytes]) {
+        let end = segment.bytes..segment.bytes;
+        for range in torn.iter().chain(std::iter::once(&end)) {
             from.seek(SeekFrom::Start(at))?;
             written += io::copy(&mut (&mut from).take(range.start - at), &mut to)?;
             at = range.end;

@@ -56,7 +56,7 @@ impl Source {
         Self::of(welcome.configuration, &secrets, &settings.held)
     }
 
-    fn of(
+    pub(super) fn of(
         configuration: Configuration,
         secrets: &BTreeMap<String, Secret>,
         held: &BTreeMap<String, Secret>,
