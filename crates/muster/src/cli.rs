@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Query(QueryArguments),
     /// Serves a simulated source on this machine, for tries and tests.
     Lab(LabArguments),
-    /// Serves a hub with a simulated directory, configured and read: to look around.
+    /// Serves a hub with simulated sources, configured and read: to look around.
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
@@ -405,13 +405,14 @@ pub(crate) struct DemoArguments {
     /// Where the demo keeps what it makes; a new temporary directory where absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The same seed gives the same directory.
+    /// The same seed gives the same sources.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// People in the simulated directory.
     #[arg(long, value_name = "N", default_value_t = 5000)]
     pub(crate) users: u64,
-    /// APIs in each of the tenant's four services, a fifth of them in a workspace; no tenant where it is 0.
+    /// APIs in each of the Azure tenant's four services, a fifth of them in a workspace, and in each of the MuleSoft
+    /// organization's four environments; neither gateway where it is 0.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) apis: u64,
 }
