@@ -1,5 +1,7 @@
 //! Parcels that no honest agent sends: never a fault, always a gap that is named, and nothing retired.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use muster_core::agent::{
     BatchParcel, Failure, LONGEST_PACKED, LONGEST_UNPACKED, Parcel, PlanParcel, ScopeParcel, Task, pack,
@@ -134,7 +136,8 @@ async fn plans_of_nonsense_fail_the_run_with_a_sentence() {
             let engine = worker(&app, "w");
             let order = agent.order(&[]).await;
             agent.put(order.id, 0, &Parcel::Plan(plan)).await;
-            engine.await.unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(20), engine).await;
+            ended.expect("the run ends with its plan").unwrap();
             let state = agent.state(&job).await;
             assert_eq!(state.result.as_deref(), Some("failed"), "{number}: {state:?}");
             assert!(state.message.unwrap().contains("makes no sense"), "{number}");

@@ -1,5 +1,7 @@
 //! Runs that an agent reads: what arrives is what a reading by the hub brings, whatever happens on the way.
 
+use std::time::Duration;
+
 use muster_core::agent::{Parcel, Task};
 use muster_core::connector::Mode;
 use serde_json::json;
@@ -218,10 +220,11 @@ async fn a_silent_agent_ends_the_run_as_the_source_being_away() {
         let site = Site::new(&app).await;
         let agent = Agent::begin(&app, &site).await;
         let job = agent.run("r1", "full").await.job;
-        let engine = worker(&app, "w");
+        let mut engine = worker(&app, "w");
         agent.order(&[]).await;
         app.clock.advance(119_000_000);
-        assert_eq!(agent.state(&job).await.state, "running");
+        let ended = tokio::time::timeout(Duration::from_millis(700), &mut engine).await;
+        assert!(ended.is_err(), "it waits for two minutes");
         app.clock.advance(2_000_000);
         engine.await.unwrap();
         let state = agent.state(&job).await;
