@@ -24,7 +24,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "ldapsearch", packages: &["ldap-utils"] },
     Tool { program: "openssl", packages: &["openssl"] },
     Tool { program: "python3", packages: &["python3"] },
-    Tool { program: "tinyproxy", packages: &["tinyproxy"] },
+    Tool { program: "tinyproxy", packages: &["tinyproxy-bin"] },
     Tool { program: "/usr/lib/postgresql", packages: &["postgresql"] },
     Tool { program: "node", packages: &["nodejs"] },
     Tool { program: "npm", packages: &["npm"] },

@@ -5,7 +5,7 @@ use muster_core::agent::Task;
 use super::AgentRow;
 use crate::inventory::Asked;
 use crate::runs::{ConnectorRow, json, next_id};
-use crate::sql::Row;
+use crate::sql::{Conn, Row};
 use crate::{Store, StoreError};
 
 /// One call of a connector that its agent is to make.
@@ -89,6 +89,14 @@ pub enum Put {
 const COLUMNS: &str = "SELECT o.id, j.uuid, o.task, o.map, o.known, o.state, o.have, o.taken FROM agent_order o \
                        JOIN job j ON j.id = o.job WHERE o.tenant = $1";
 
+/// Whether an agent's session is the newest of its profile, and stays so until the transaction ends: what a process that
+/// was replaced still sends mixes with nothing.
+async fn counts(conn: &mut Conn<'_>, agent: &AgentRow) -> Result<bool, StoreError> {
+    let sql = "UPDATE agent SET session = session WHERE tenant = $1 AND profile = $2 AND session = $3";
+    let values = params![agent.tenant, agent.profile, agent.session.clone()];
+    Ok(conn.execute("looking at a session", sql, values).await? == 1)
+}
+
 fn row(row: &Row) -> Result<OrderRow, StoreError> {
     let task = serde_json::from_str(&row.text(2)?);
     Ok(OrderRow {
@@ -167,6 +175,10 @@ impl Store {
     ) -> Result<Put, StoreError> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
+        if !counts(&mut conn, agent).await? {
+            transaction.rollback().await;
+            return Ok(Put::Over);
+        }
         // Written before it is read: two parcels of one order take turns.
         let sql = "UPDATE agent_order SET taken = taken WHERE tenant = $1 AND connector = $2 AND id = $4 \
                    AND state = 'open' AND (profile IS NULL OR profile = $3) RETURNING have, taken";
@@ -228,12 +240,17 @@ impl Store {
 
     /// Notes that an agent cannot go on with an order: the process that worked at it is gone. False where it is over.
     pub async fn lose_order(&self, agent: &AgentRow, order: i64) -> Result<bool, StoreError> {
-        let mut writer = self.writer().await?;
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        if !counts(&mut conn, agent).await? {
+            transaction.rollback().await;
+            return Ok(false);
+        }
         let sql = "UPDATE agent_order SET state = 'lost' WHERE tenant = $1 AND connector = $2 AND id = $4 \
                    AND state = 'open' AND (profile IS NULL OR profile = $3)";
         let values = params![agent.tenant, agent.connector, agent.profile, order];
-        let lost = writer.conn().execute("losing an order", sql, values).await? == 1;
-        drop(writer);
+        let lost = conn.execute("losing an order", sql, values).await? == 1;
+        transaction.commit().await?;
         self.hints.parcels_came();
         Ok(lost)
     }

@@ -74,6 +74,12 @@ fn agent(profile: &ProfileRow, session: &str) -> AgentRow {
     }
 }
 
+/// An agent whose session has begun.
+async fn begun(store: &Store, agent: AgentRow) -> AgentRow {
+    store.begin_agent(&agent, &audit(agent.tenant)).await.unwrap();
+    agent
+}
+
 /// A job of a profile, claimed, and an order of it.
 async fn ordered(store: &Store, profile: &ProfileRow) -> (muster_store::hub::JobClaim, i64) {
     let payload = json!({});
@@ -101,7 +107,7 @@ async fn parcels_are_kept_once_counted_without_gaps_and_bounded() {
     both(|store| async move {
         let (_, profile) = connection(&store, "c-1", "agent").await;
         let (claim, order) = ordered(&store, &profile).await;
-        let agent = agent(&profile, "s-1");
+        let agent = begun(&store, agent(&profile, "s-1")).await;
         let put = async |sequence: i64, byte: u8| {
             store.put_parcel(&agent, (order, sequence), vec![byte], WAITING).await.unwrap()
         };
@@ -141,13 +147,19 @@ async fn an_order_is_its_profiles_agents_alone() {
         let (_, other) = connection(&store, "c-2", "agent").await;
         let (_, order) = ordered(&store, &profile).await;
         let stranger = AgentRow { tenant: profile.tenant + 1, ..agent(&profile, "s-3") };
-        for agent in [&agent(&other, "s-2"), &stranger] {
+        let other = begun(&store, agent(&other, "s-2")).await;
+        let replaced = begun(&store, agent(&profile, "s-0")).await;
+        let own = begun(&store, agent(&profile, "s-1")).await;
+        for agent in [&other, &stranger] {
             assert_eq!(store.put_parcel(agent, (order, 0), vec![1], WAITING).await.unwrap(), Put::Over);
             assert!(!store.lose_order(agent, order).await.unwrap());
             assert_eq!(store.order_for(agent, order).await.unwrap(), None);
             assert!(store.orders_for(agent).await.unwrap().is_empty());
         }
-        let own = agent(&profile, "s-1");
+        // What the process before this one still sends mixes with nothing.
+        assert_eq!(store.put_parcel(&replaced, (order, 0), vec![1], WAITING).await.unwrap(), Put::Over);
+        assert!(!store.lose_order(&replaced, order).await.unwrap());
+        assert_eq!(store.order_state(profile.tenant, order).await.unwrap(), Some((OrderState::Open, 0)));
         assert_eq!(store.orders_for(&own).await.unwrap()[0].id, order);
         assert!(store.lose_order(&own, order).await.unwrap());
         assert!(store.orders_for(&own).await.unwrap().is_empty());
