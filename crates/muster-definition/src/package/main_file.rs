@@ -30,14 +30,14 @@ pub(crate) fn find<'p>(files: &'p Files<'p>, asked: Option<&str>) -> Result<File
     let package = files.package;
     let wrong = |message: String| Err(DefinitionError::Package { message });
     if let Some(main) = asked {
-        let found = package.find(main.trim_start_matches('/'));
+        let found = package.find_named(main);
         return found.map_or_else(|| wrong(format!("has no file `{}`, which was asked for", shown(main))), Ok);
     }
     if let Some(descriptor) = package.find(DESCRIPTOR)
         && let Ok(Descriptor { main: Some(main) }) = serde_json::from_str(files.text(descriptor)?)
         && !main.trim().is_empty()
     {
-        let found = package.find(main.trim().trim_start_matches('/'));
+        let found = package.find_named(&main);
         return found.map_or_else(
             || wrong(format!("has no file `{}`, which its `{DESCRIPTOR}` calls the main one", shown(&main))),
             Ok,
