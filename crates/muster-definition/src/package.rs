@@ -27,6 +27,8 @@ pub(crate) struct Package<'z> {
     by_name: BTreeMap<Box<str>, FileId>,
     /// The folder that all files lie in, with its slash: it is no part of their names here.
     folder: Option<String>,
+    /// What is no file of the package, by its name, and why.
+    left_out: BTreeMap<Box<str>, &'static str>,
 }
 
 struct File<'z> {
@@ -45,7 +47,13 @@ impl<'z> Package<'z> {
     /// One document, whose name is empty.
     pub(crate) fn of_document(bytes: &'z [u8]) -> Self {
         let file = File { name: "".into(), index: 0, bytes: OnceCell::from(Cow::Borrowed(bytes)) };
-        Self { archive: None, files: vec![file], by_name: BTreeMap::from([("".into(), 0)]), folder: None }
+        Self {
+            archive: None,
+            files: vec![file],
+            by_name: BTreeMap::from([("".into(), 0)]),
+            folder: None,
+            left_out: BTreeMap::new(),
+        }
     }
 
     /// Opens an archive by its directory; nothing is inflated yet.
@@ -55,6 +63,7 @@ impl<'z> Package<'z> {
             return Err(DefinitionError::Limit { limit: Limit::Files, allowed: limits.files });
         }
         let mut files = Vec::new();
+        let mut left_out = BTreeMap::new();
         let mut declared: u64 = 0;
         for index in 0..archive.len() {
             let entry = archive.by_index_raw(index).map_err(|error| unreadable(&error))?;
@@ -72,6 +81,7 @@ impl<'z> Package<'z> {
             if let Some(why) = why {
                 // What is left out may be what the definition refers to: what is read is not known to be all of it.
                 notes.add(NoteKind::NotFollowed, &Place::File(&shown(&name)), format_args!("{why}: left out"));
+                left_out.insert((*name).into(), why);
                 continue;
             }
             declared = declared.saturating_add(entry.size());
@@ -86,7 +96,7 @@ impl<'z> Package<'z> {
         }
         let folder = strip_folder(&mut files);
         let by_name = files.iter().enumerate().map(|(id, file)| (file.name.clone(), id)).collect();
-        Ok(Self { archive: Some(RefCell::new(archive)), files, by_name, folder })
+        Ok(Self { archive: Some(RefCell::new(archive)), files, by_name, folder, left_out })
     }
 
     pub(crate) fn is_document(&self) -> bool {
@@ -111,6 +121,14 @@ impl<'z> Package<'z> {
         let name = name.trim().trim_start_matches('/');
         let inside = || name.strip_prefix(self.folder.as_deref()?);
         self.find(name).or_else(|| self.find(inside()?))
+    }
+
+    /// Why a file that is named from outside is none of the package's, as the end of a sentence about the package.
+    pub(crate) fn lacks(&self, name: &str, who: &str) -> String {
+        match self.left_out.get(name.trim()) {
+            Some(why) => format!("has no file `{}`, {who}: what has that name is {why}", shown(name)),
+            None => format!("has no file `{}`, {who}", shown(name)),
+        }
     }
 
     /// A file's bytes, inflated when first asked for. The declared sizes are kept to: what is longer is an error.

@@ -5,8 +5,8 @@
 //!                                                                                  └ marks → cursor
 //! ```
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{Stream, StreamExt as _};
 use muster_core::clock::Clock;
@@ -92,9 +92,28 @@ fn proving(mode: Mode) -> Mode {
     if mode == Mode::Sweep { Mode::Sweep } else { Mode::Full }
 }
 
+/// The keys that this run handed over without their records. Whoever asks for one of them again does not have its record;
+/// whoever asks for another one has, and keeps it where no better one can be had.
+#[derive(Debug, Default)]
+pub(crate) struct Bare(Mutex<BTreeSet<String>>);
+
+impl Bare {
+    /// Another run begins.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whether a key was handed over by itself.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+}
+
 /// Where records go: two batches under way, one of records and one of keys.
 pub(crate) struct Handover<'a> {
     sink: &'a dyn BatchSink,
+    bare: &'a Bare,
+    has_sent: bool,
     mode: Mode,
     records: Batch,
     keys: Batch,
@@ -107,11 +126,12 @@ pub(crate) struct Handover<'a> {
 
 impl<'a> Handover<'a> {
     /// Nothing is handed over yet.
-    pub(crate) fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink) -> Self {
+    pub(crate) fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink, bare: &'a Bare) -> Self {
         let batch = || Batch::new(Arc::from(request.scope.stream.as_str()), Arc::clone(&request.scope.name));
         let (records, keys) = (batch(), Batch { keys_only: true, ..batch() });
         let (marks, problems, notes) = (Marks::default(), Vec::new(), Vec::new());
-        Self { sink, mode: request.mode, records, keys, documents: 0, marks, problems, unread: 0, notes }
+        let (mode, has_sent, documents, unread) = (request.mode, false, 0, 0);
+        Self { sink, bare, has_sent, mode, records, keys, documents, marks, problems, unread, notes }
     }
 
     /// A record that cannot be read.
@@ -126,13 +146,15 @@ impl<'a> Handover<'a> {
 
     /// A record that is there.
     pub(crate) async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
+        self.bare.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
         self.keys.records.push_key(key);
         if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
     }
 
     /// Takes all outcomes as they come; `push` adds a record and its document to a batch and gives the document's size.
     /// Where the source wants no more calls, the rest would be refused as well: what was read is kept, and why it ends
-    /// is the answer.
+    /// is the answer. So it is with any error once records are handed over: their marks must be kept with them, or older
+    /// ones would say of a later state that it is as it was.
     pub(crate) async fn take_all<R>(
         &mut self,
         mut outcomes: impl Stream<Item = Result<Vec<Outcome<R>>, ConnectorError>> + Unpin,
@@ -145,7 +167,9 @@ impl<'a> Handover<'a> {
                         self.take(outcome, &push).await?;
                     }
                 }
-                Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+                Err(error) if self.has_sent || matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                    self.notes.extend(error.remedy.iter().map(|remedy| format!("remedy: {remedy}")));
                     return Ok(Some(error.to_string()));
                 }
                 Err(error) => return Err(error),
@@ -194,6 +218,7 @@ impl<'a> Handover<'a> {
             if !full.is_empty() {
                 let closed = |_| ConnectorError::new(ErrorKind::Cancelled, "handing records over", "the run is over");
                 self.sink.send(full).await.map_err(closed)?;
+                self.has_sent = true;
             }
         }
         Ok(())
@@ -221,5 +246,75 @@ impl<'a> Handover<'a> {
         let marks = serde_json::to_string(&self.marks).ok().map(Cursor);
         let cursor = marks.filter(|_| self.mode != Mode::Sweep);
         ScopeEnd { mode: proving(self.mode), open, counted: None, cursor, notes: self.notes, traffic }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_util::stream;
+    use muster_core::connector::{ScopePlan, SinkClosed};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(Mutex<usize>);
+
+    #[async_trait]
+    impl BatchSink for Counting {
+        async fn send(&self, batch: Batch) -> Result<(), SinkClosed> {
+            *self.0.lock().unwrap() += batch.rejects.len();
+            Ok(())
+        }
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    /// What a run makes of a record and an error after it, and the cursor that it leaves.
+    async fn run(document: usize, kind: ErrorKind) -> (Result<Option<String>, ConnectorError>, usize, String) {
+        let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
+        let (sink, bare) = (Counting::default(), Bare::default());
+        let before = Cursor(r#"{"a":["old",7],"b":["old",7]}"#.to_owned());
+        let request = ReadRequest { scope: &scope, mode: Mode::Delta, cursor: Some(&before) };
+        let mut out = Handover::new(&request, &sink, &bare);
+        let changed = Outcome::Changed("a".to_owned(), ("new".to_owned(), 8), Box::new(()), None);
+        let error = ConnectorError::new(kind, "reading `b`", "no").with_remedy("sign in");
+        let outcomes = stream::iter([Ok(vec![changed]), Err(error)]);
+        let push = |batch: &mut Batch, ()| {
+            batch.rejects.push(Reject { key: None, reason: "a".to_owned(), raw: Vec::new() });
+            document
+        };
+        let stopped = out.take_all(outcomes, push).await;
+        out.keep(Marks::of(Some(&before)));
+        let cursor = out.end(Some("open".to_owned()), Traffic::default()).cursor.unwrap().0;
+        let sent = *sink.0.lock().unwrap();
+        (stopped, sent, cursor)
+    }
+
+    #[tokio::test]
+    async fn records_that_were_handed_over_keep_their_marks_whatever_ends_the_scope() {
+        let auth = || ErrorKind::Auth;
+        let (stopped, sent, cursor) = run(BATCH_BYTES + 1, auth()).await;
+        assert_eq!((stopped.unwrap().as_deref(), sent), (Some("reading `b`: no"), 1));
+        assert_eq!(cursor, r#"{"a":["new",8],"b":["old",7]}"#);
+        // Nothing is written: the error is the scope's, and its cursor stays as it was.
+        let (stopped, sent, _) = run(1, auth()).await;
+        assert_eq!((stopped.unwrap_err().kind, sent), (auth(), 0));
+        let (stopped, ..) = run(BATCH_BYTES + 1, ErrorKind::Cancelled).await;
+        assert_eq!(stopped.unwrap_err().kind, ErrorKind::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn keys_that_were_handed_over_by_themselves_are_known() {
+        let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
+        let (sink, bare) = (Counting::default(), Bare::default());
+        let request = ReadRequest { scope: &scope, mode: Mode::Full, cursor: None };
+        let mut out = Handover::new(&request, &sink, &bare);
+        out.key("a").await.unwrap();
+        assert_eq!((bare.has("a"), bare.has("b")), (true, false));
+        bare.clear();
+        assert!(!bare.has("a"));
     }
 }

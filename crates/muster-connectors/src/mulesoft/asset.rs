@@ -29,8 +29,8 @@ const FACTS: [&str; 11] = [
 #[derive(Debug)]
 pub(super) struct Asset {
     pub(super) facts: Json,
-    /// The one that is the definition; none where the asset has no file of its own.
-    pub(super) file: Option<File>,
+    /// Those that may be the definition, the best first; none where the asset has no file of its own.
+    pub(super) files: Vec<File>,
     /// Whether there is a definition without a link to it.
     pub(super) lacks_link: bool,
 }
@@ -59,9 +59,10 @@ impl Asset {
         facts.insert("files".to_owned(), files.iter().map(File::facts).collect());
         let (linked, others): (Vec<File>, Vec<File>) =
             files.into_iter().filter(|file| file.rank().is_some()).partition(|file| file.link().is_some());
-        let file = linked.into_iter().min_by_key(File::rank);
-        let lacks_link = file.is_none() && !others.is_empty();
-        Self { facts: Json::Object(facts), file, lacks_link }
+        let lacks_link = linked.is_empty() && !others.is_empty();
+        let mut files = linked;
+        files.sort_by_key(File::rank);
+        Self { facts: Json::Object(facts), files, lacks_link }
     }
 }
 
@@ -94,8 +95,20 @@ impl File {
         Some(rank)
     }
 
+    /// Whether it is the same file, though its link and content may be others.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let named = |file: &Self| (file.rank(), file.classifier.clone(), file.packaging.clone());
+        named(self) == named(other)
+    }
+
+    /// What kind of file it is, in a sentence.
+    pub(super) fn kind(&self) -> String {
+        let made = if self.is_generated == Some(true) { ", generated" } else { "" };
+        format!("`{}`{made}", self.classifier())
+    }
+
     /// Whether it is read, or only kept.
-    fn is_read(&self) -> bool {
+    pub(super) fn is_read(&self) -> bool {
         self.rank().is_some_and(|rank| rank <= 8)
     }
 
@@ -117,20 +130,28 @@ impl File {
         agrees("MD5", &self.md5, HEXLOWER.encode(&md5::Md5::digest(bytes)))
     }
 
-    /// What it says. What cannot be read is kept all the same, and told as such.
-    pub(super) fn read(&self, bytes: Vec<u8>) -> Found {
+    /// What it says, and whether another file may say it better. What cannot be read is kept all the same, and told as
+    /// such.
+    pub(super) fn read(&self, bytes: Vec<u8>) -> (Found, bool) {
         let packaging = self.packaging.as_deref().unwrap_or_default();
         let is_zip = bytes.starts_with(b"PK");
         let kept = if is_zip { "zip" } else { packaging };
         let is_ending = (1..=8).contains(&kept.len()) && kept.bytes().all(|b| b.is_ascii_lowercase());
         let kept = if is_ending { kept } else { "bin" };
         if !self.is_read() {
-            return Found::kept(self.classifier(), kept, bytes);
+            return (Found::kept(self.classifier(), kept, bytes), false);
         }
         match self.definition(&bytes, is_zip) {
-            Ok(definition) => Found::of(&definition, if is_zip { "zip" } else { ending(&definition) }, bytes),
+            Ok(definition) => {
+                let main = self.main_file.clone().filter(|main| is_zip && !main.is_empty());
+                let ending = if is_zip { "zip" } else { ending(&definition) };
+                (Found { main, ..Found::of(&definition, ending, bytes) }, false)
+            }
             Err(error) => {
-                Found { state: State::Failed(error.to_string()), ..Found::kept(self.classifier(), kept, bytes) }
+                // What is too much of one kind is too much of any.
+                let is_too_much = matches!(error, DefinitionError::Limit { .. });
+                let kept = Found::kept(self.classifier(), kept, bytes);
+                (Found { state: State::Failed(error.to_string()), ..kept }, !is_too_much)
             }
         }
     }

@@ -58,7 +58,11 @@ async fn one(
         (Ok(instance), Some(place)) => (instance, place),
     };
     let job = Job { client, place: &place, shared, wanted: &wanted, organizations: platform.organizations() };
-    let parts = job.single(instance).await?;
+    let (parts, is_whole) = job.single(instance).await?;
+    // What is known of it stays.
+    if !is_whole && !shared.bare.has(key) {
+        return Ok(Verdict::Present);
+    }
     let mut batch = Batch::new(Arc::from("apis"), Arc::from(place.scope()));
     push(&mut batch, &MODEL.streams[0], (&place, parts));
     let operation = format!("reading `{key}`");

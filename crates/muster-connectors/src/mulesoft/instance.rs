@@ -187,6 +187,7 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, (place, parts): (&Pla
         ("definitionState", Some(found.state.word().to_owned())),
         ("definitionReasons", list(Json::from(found.state.reasons()))),
         ("definitionHash", found.hash.clone()),
+        ("definitionFile", found.main.clone()),
         ("scanReady", Some(if obstacles.is_empty() { "TRUE" } else { "FALSE" }.to_owned())),
         ("scanReadyReasons", list(Json::from(obstacles))),
         ("fingerprint", Some(fingerprint)),

@@ -13,19 +13,21 @@ use futures_util::stream;
 use muster_core::connector::{BatchSink, ConnectorError, CountRange, ErrorKind, Mode, ReadRequest, ScopeEnd};
 use serde_json::Value as Json;
 
-use super::asset::Asset;
+use super::asset::{Asset, File};
 use super::client::{Client, List};
 use super::instance::{Instance, Parts, push, text};
 use super::plan::Place;
 use super::{MODEL, refused};
 use crate::kit::definition::{Found, State};
 use crate::kit::http::Wanted;
-use crate::kit::marks::{Freshness, Handover, Mark, Marks, Outcome, is_about_all};
+use crate::kit::marks::{Bare, Freshness, Handover, Mark, Marks, Outcome, is_about_all};
 
 /// Assets under way at once.
 const ASSETS_AT_ONCE: usize = 4;
 /// What the definitions that are kept for other environments may hold.
 const CACHE_BYTES: usize = 32 << 20;
+/// Files of one asset that are tried.
+const FILES_TRIED: usize = 4;
 
 /// Group and asset in Exchange.
 type Coordinates = (Option<String>, Option<String>);
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     definitions: Mutex<VecDeque<(String, Arc<Found>)>>,
     /// What has an instance anywhere in the plan's business groups; or why that is not known.
     served: tokio::sync::Mutex<Option<Arc<Served>>>,
+    pub(super) bare: Bare,
 }
 
 impl Shared {
@@ -48,6 +51,7 @@ impl Shared {
         self.assets.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.definitions.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.served.lock().await = None;
+        self.bare.clear();
     }
 
     fn asset(&self, name: &str) -> Option<Option<Arc<Asset>>> {
@@ -89,7 +93,7 @@ impl Job<'_> {
     ) -> Result<ScopeEnd, ConnectorError> {
         let (before, nothing) = (Marks::of(request.cursor), Marks::default());
         let known = if request.mode == Mode::Delta { &before } else { &nothing };
-        let mut out = Handover::new(request, sink);
+        let mut out = Handover::new(request, sink, &self.shared.bare);
         let (instances, list, expected) = self.instances(&mut out).await?;
         let mut stopped = None;
         if request.mode == Mode::Sweep {
@@ -141,6 +145,7 @@ impl Job<'_> {
             return Ok((found, list, None));
         };
         let list = self.client.assets((&self.place.organization, environment), self.wanted).await?;
+        list.note.iter().for_each(|note| out.note(note));
         let mut found = Vec::new();
         let mut expected = 0;
         for entry in &list.items {
@@ -237,7 +242,7 @@ impl Job<'_> {
         let found = self.definition(&instance, asset.as_deref()).await?;
         let note = match &found.state {
             State::Failed(reason) => Some(format!("the definition of `{key}` cannot be read: {reason}")),
-            _ => None,
+            _ => found.passed_over.first().map(|reason| format!("the definition of `{key}` is another file: {reason}")),
         };
         let mark = (print.clone(), freshness.today);
         let parts = Parts { instance, asset, found, fingerprint: print };
@@ -296,42 +301,67 @@ impl Job<'_> {
         if let Some(found) = self.shared.definition(&name) {
             return Ok(found);
         }
-        let Some(file) = &asset.file else {
+        if asset.files.is_empty() {
             return nothing(match asset.lacks_link {
                 true => State::Failed(format!("Exchange gives no link to the file of `{name}`")),
                 false => State::None,
             });
-        };
-        let operation = format!("fetching the definition of `{name}`");
-        let refused = || ConnectorError::new(ErrorKind::Unavailable, &operation, "the storage refuses the link");
-        let (mut file, mut bytes) = (file.clone(), None);
-        if let Some(link) = file.link() {
-            bytes = self.client.file(&operation, link, self.wanted).await?;
         }
-        if bytes.is_none() {
-            // Links end. A fresh one comes with the asset.
-            let again =
-                self.fresh_asset((group, id, version)).await?.and_then(|asset| asset.file).ok_or_else(refused)?;
-            let link = again.link().ok_or_else(refused)?;
-            bytes = self.client.file(&operation, link, self.wanted).await?;
-            file = again;
+        let (mut best, mut passed_over) = (None, Vec::new());
+        // Where nothing that is read can be, the best file is kept as it is.
+        let tried = asset.files.iter().enumerate().filter(|(at, file)| *at == 0 || file.is_read());
+        for (_, file) in tried.take(FILES_TRIED) {
+            let (found, go_on) = self.file((group, id, version), file).await?;
+            let State::Failed(reason) = &found.state else {
+                best = Some(found);
+                break;
+            };
+            passed_over.push(format!("{}: {reason}", file.kind()));
+            best.get_or_insert(found);
+            if !go_on {
+                break;
+            }
         }
-        let bytes = bytes.ok_or_else(refused)?;
-        file.check(&operation, &bytes)?;
-        let found = Arc::new(file.read(bytes));
+        let mut found = best.unwrap_or_else(|| Found::nothing(State::None));
+        if matches!(found.state, State::Failed(_)) && passed_over.len() > 1 {
+            found.state = State::Failed(passed_over.join("; "));
+        }
+        let found = Arc::new(Found { passed_over, ..found });
         self.shared.keep(name, &found);
         Ok(found)
     }
 
-    /// One API as it is now, whatever of it can be had: for keys that are asked for again.
-    pub(super) async fn single(&self, instance: Instance) -> Result<Parts, ConnectorError> {
+    /// Fetches and reads a file of an asset; whether another one may say it better.
+    async fn file(
+        &self,
+        (group, id, version): (&str, &str, &str),
+        file: &File,
+    ) -> Result<(Found, bool), ConnectorError> {
+        let operation = format!("fetching the definition of `{group}/{id}/{version}`");
+        let refused = || ConnectorError::new(ErrorKind::Unavailable, &operation, "the storage refuses the link");
+        let link = file.link().ok_or_else(refused)?;
+        if let Some(bytes) = self.client.file(&operation, link, self.wanted).await? {
+            file.check(&operation, &bytes)?;
+            return Ok(file.read(bytes));
+        }
+        // Links end. A fresh one comes with the asset.
+        let again = self.fresh_asset((group, id, version)).await?.ok_or_else(refused)?;
+        let file = again.files.iter().find(|other| other.is(file)).ok_or_else(refused)?;
+        let link = file.link().ok_or_else(refused)?;
+        let bytes = self.client.file(&operation, link, self.wanted).await?.ok_or_else(refused)?;
+        file.check(&operation, &bytes)?;
+        Ok(file.read(bytes))
+    }
+
+    /// One API as it is now, whatever of it can be had, and whether that is all: for keys that are asked for again.
+    pub(super) async fn single(&self, instance: Instance) -> Result<(Parts, bool), ConnectorError> {
         let asset = self.asset(&instance).await?;
-        let found = match self.definition(&instance, asset.as_deref()).await {
+        let (found, is_whole) = match self.definition(&instance, asset.as_deref()).await {
             Err(error) if is_about_all(&error.kind) => return Err(error),
-            Err(error) => Arc::new(Found::nothing(State::Failed(error.to_string()))),
-            Ok(found) => found,
+            Err(error) => (Arc::new(Found::nothing(State::Failed(error.to_string()))), false),
+            Ok(found) => (found, true),
         };
         let fingerprint = instance.fingerprint(self.place, asset.as_deref())?;
-        Ok(Parts { instance, asset, found, fingerprint })
+        Ok((Parts { instance, asset, found, fingerprint }, is_whole))
     }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
 mod anypoint;
+mod anypoint_faults;
+mod anypoint_hostile;
 mod azure;
 mod azure_changes;
 #[path = "../../../muster-web/tests/it/bodies.rs"]
