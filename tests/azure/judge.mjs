@@ -7,71 +7,12 @@
 // The judge's specifications are the labs', cut down to the calls that a client of API Management makes: compiling all of
 // them takes minutes on a busy machine.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
+import { ports, start, stop, sync } from '../judging.mjs';
 
 const [verb, labs, work, muster] = process.argv.slice(2);
-const MOST_MS = 240_000;
 const TENANT = '11111111-2222-4333-8444-555555555555', CLIENT = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee';
-const running = [];
-
-/** Starts a program and waits for the line of its output that says that it answers. */
-function start(program, args, ready) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const stopped = new Promise(resolve => child.on('exit', resolve));
-  running.push({ child, stopped });
-  return new Promise((resolve, reject) => {
-    let told = '';
-    const late = setTimeout(() => reject(new Error(`${program} does not answer:\n${told}`)), MOST_MS);
-    const hear = chunk => {
-      told += chunk;
-      const line = told.split('\n').slice(0, -1).find(line => line.startsWith(ready));
-      if (line) { clearTimeout(late); resolve(line); }
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    child.on('error', reject);
-    stopped.then(code => reject(new Error(`${program} ended with ${code}:\n${told}`)));
-  });
-}
-
-async function stop() {
-  for (const { child } of running) child.kill('SIGTERM');
-  await Promise.all(running.map(({ stopped }) => stopped));
-  running.length = 0;
-}
-
-/** Runs a program to its end. */
-function run(program, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '', stderr = '';
-    child.stdout.on('data', chunk => { stdout += chunk; });
-    child.stderr.on('data', chunk => { stderr += chunk; });
-    child.on('error', reject);
-    child.on('close', code => resolve({ code, stdout, stderr }));
-  });
-}
-
-/** The first of four free ports in a row, which is what the labs take. */
-async function ports() {
-  const bind = port => new Promise(resolve => {
-    const server = net.createServer();
-    server.on('error', () => resolve(null));
-    server.listen(port, '127.0.0.1', () => resolve(server));
-  });
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const first = await bind(0);
-    const { port } = first.address();
-    const rest = port + 3 < 65_536 ? await Promise.all([1, 2, 3].map(n => bind(port + n))) : [null];
-    for (const server of [first, ...rest]) await new Promise(resolve => server ? server.close(resolve) : resolve());
-    if (rest.every(Boolean)) return port;
-  }
-  throw new Error('no four free ports in a row');
-}
-
 /** The labs' folder with fewer calls in its specifications. */
 function cutDown(folder) {
   fs.rmSync(folder, { recursive: true, force: true });
@@ -97,21 +38,14 @@ function cutDown(folder) {
   fs.writeFileSync(path.join(folder, 'specs/mock/all.json'), JSON.stringify(whole));
 }
 
-/** `muster sync` of an Azure at this address; its ledger and what it wrote. */
-async function sync(name, { login, management, storage, secret }) {
+/** The inventory of an Azure at this address, and where it was written. */
+async function read(name, { login, management, storage, secret }) {
   const folder = path.join(work, name);
   fs.rmSync(folder, { recursive: true, force: true });
-  fs.mkdirSync(folder, { recursive: true });
-  const [settings, out] = [path.join(folder, 'connector.toml'), path.join(folder, 'out.jsonl')];
-  fs.writeFileSync(settings, `type = "azure_api_management"\nname = "${name}"\n[authentication]\ntenantId = "${TENANT}"\n`
+  const settings = `type = "azure_api_management"\nname = "${name}"\n[authentication]\ntenantId = "${TENANT}"\n`
     + `clientId = "${CLIENT}"\nclientSecret = "${secret}"\n[endpoints]\nlogin = "${login}"\n`
-    + `management = "${management}"\nstorage = "${storage}"\n[profile]\nrevisions = "all"\n`);
-  const outcome = await run(muster, ['sync', settings, '--out', out, '--json']);
-  assert.equal(outcome.code, 0, outcome.stderr);
-  const ledger = JSON.parse(outcome.stderr.trim().split('\n').pop());
-  const lines = fs.readFileSync(out, 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line).asset);
-  const apis = new Map(lines.map(asset => [asset.assetHeader.externalAssetId, asset.assetDetail.apiAssetClass]));
-  return { folder, ledger, apis };
+    + `management = "${management}"\nstorage = "${storage}"\n[profile]\nrevisions = "all"\n`;
+  return { folder, ...await sync(muster, folder, settings) };
 }
 
 /** A list of the mock's, to its last page, by a client that knows nothing but `nextLink`. */
@@ -130,10 +64,10 @@ async function listed(url) {
 
 /** The examples of Microsoft's specifications, in pages, now and then with a 429. */
 async function mock() {
-  const port = await ports();
+  const port = await ports(4);
   await start(path.join(labs, 'prism-up'), ['--port', `${port}`, '--azurite', '--page', '2', '--throttle-every', '20'], 'ready:');
   const base = `http://127.0.0.1:${port}`;
-  const { folder, ledger, apis } = await sync('mock', { login: base, management: base, storage: `http://127.0.0.1:${port + 3}`, secret: 'any' });
+  const { folder, ledger, apis } = await read('mock', { login: base, management: base, storage: `http://127.0.0.1:${port + 3}`, secret: 'any' });
   const version = 'api-version=2024-05-01';
   const found = new Set();
   for (const { subscriptionId } of await listed(`${base}/subscriptions?api-version=2022-12-01`)) {
@@ -165,13 +99,13 @@ async function judge() {
   assert.ok((await fetch(`${banner.url}/_lab/change`, change)).ok);
   const cut = path.join(work, 'labs');
   cutDown(cut);
-  const port = await ports(), base = `http://127.0.0.1:${port}`, begun = Date.now();
+  const port = await ports(4), base = `http://127.0.0.1:${port}`, begun = Date.now();
   const ready = await start(path.join(cut, 'prism-up'), ['--port', `${port}`, '--conform', banner.url], 'ready:');
   const took = Math.round((Date.now() - begun) / 1000);
   // It judges: a call without api-version is against the specification, whatever the simulator thinks of it.
   const wrong = await fetch(`${base}/subscriptions`, { headers: { authorization: 'Bearer x' } });
   assert.equal(wrong.status, 422, await wrong.text());
-  const { ledger, apis } = await sync('judge', { login: banner.url, management: base, storage: banner.storage, secret: banner.clientSecret });
+  const { ledger, apis } = await read('judge', { login: banner.url, management: base, storage: banner.storage, secret: banner.clientSecret });
   const log = fs.readFileSync(/log: ([^;]+);/.exec(ready)[1], 'utf8').split('\n');
   const refused = log.filter(line => line.includes('terminated with error'));
   assert.equal(refused.length, 1, `the simulator or the client is against the specification:\n${refused.join('\n')}`);
@@ -184,7 +118,7 @@ async function judge() {
 try {
   fs.mkdirSync(work, { recursive: true });
   if (verb === 'set-up') {
-    await start(path.join(labs, 'prism-up'), ['--port', `${await ports()}`, '--azurite'], 'ready:');
+    await start(path.join(labs, 'prism-up'), ['--port', `${await ports(4)}`, '--azurite'], 'ready:');
   } else {
     await mock();
     await judge();

@@ -4,13 +4,13 @@
 //! [`HELP`] and an arm in [`dispatch`].
 #![expect(clippy::print_stdout, reason = "a command-line tool: tables and help are its data, progress goes to stderr")]
 
-mod azure;
 mod bench;
 mod browser;
 mod definitions;
 mod deps;
 mod generate;
 mod house;
+mod judges;
 mod labs;
 mod licences;
 mod measure;
@@ -39,9 +39,9 @@ usage: cargo xtask <verb> [options]
                            what CI runs, 25 minutes: sets up the tools, then what `quick` looks at, then every suite
                            over SQLite and PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP,
                            the console in a browser (Chromium), the API against its description, the reader of
-                           definitions against another, the docs and the generated files, and Azure's connector against
-                           Microsoft's specifications where `../shared/labs/azure` is there; starts what it needs on
-                           loopback and stops it.
+                           definitions against another, the docs and the generated files, and the connectors of Azure
+                           and MuleSoft against their makers' specifications and clients where `../shared/labs` is
+                           there; starts what it needs on loopback and stops it.
                            Without root the domain controller cannot run, nor a browser be installed: the rest runs, and
                            it ends in failure unless `--without` says that this is meant
   bench ad [options]       times `muster sync` against `ldapsearch` on the labs, in alternating pairs, and prints a
@@ -70,6 +70,8 @@ usage: cargo xtask <verb> [options]
                            reader, and compares what they see; part of `test`
   azure                    reads a mock made of Microsoft's specifications, and `muster lab azure` with a judge before it
                            that holds every request and answer against them; part of `test`
+  mulesoft                 the same with MuleSoft's specifications and `muster lab anypoint`, whose business groups,
+                           environments and APIs MuleSoft's command line and a Python SDK list, too; part of `test`
   deps                     the crate arrows, banned packages and licences
   gen [--check]            writes the generated files; with --check only says which are stale
   new-connector NAME       lays out the folder of a new connector and its changelog fragment
@@ -105,13 +107,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", options @ ..] => bench::run(&shell, options),
         ["soak", options @ ..] => soak::run(&shell, options),
         ["definitions"] => definitions::alone(&shell),
-        ["azure"] => azure::alone(&shell),
+        ["azure"] => judges::AZURE.alone(&shell),
+        ["mulesoft"] => judges::MULESOFT.alone(&shell),
         ["deps"] => deps::run(&shell),
         ["gen"] => generate::run(&shell, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&shell, generate::Mode::Check),
         ["new-connector", name] => new_connector::run(&shell, name),
         ["new-connector", ..] => bail!("`new-connector` takes one name, such as `azure_api_management`"),
-        ["quick" | "definitions" | "azure" | "deps" | "gen", option, ..] => {
+        ["quick" | "definitions" | "azure" | "mulesoft" | "deps" | "gen", option, ..] => {
             bail!("`{}` does not take `{option}`; see `cargo xtask help`", words[0])
         }
         [verb, ..] => bail!("there is no verb `{verb}`; see `cargo xtask help`"),

@@ -1,6 +1,6 @@
 //! The hub held to its own description: `tests/openapi`, in a Python environment of the target directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -9,10 +9,13 @@ use crate::shell::Shell;
 
 const FOLDER: &str = "tests/openapi";
 
-/// Installs what the requirements name, unless that is what is there.
 pub(crate) fn set_up(shell: &Shell) -> Result<()> {
-    let environment = environment(shell)?;
-    let requirements = shell.root().join(FOLDER).join("requirements.txt");
+    install(shell, FOLDER, &environment(shell)?)
+}
+
+/// Installs what the requirements of a folder name, unless that is what is there.
+pub(crate) fn install(shell: &Shell, folder: &str, environment: &Path) -> Result<()> {
+    let requirements = shell.root().join(folder).join("requirements.txt");
     let made_from = environment.join("requirements.txt");
     if is_current(&requirements, &made_from) {
         return Ok(());

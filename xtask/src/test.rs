@@ -7,11 +7,9 @@ use anyhow::{Result, bail};
 use crate::labs::{Kind, Lab};
 use crate::shell::{Shell, is_installed, is_root};
 use crate::steps::Steps;
-use crate::{azure, browser, definitions, generate, openapi, quick};
+use crate::{browser, definitions, generate, judges, openapi, quick};
 
 const BUDGET: Duration = Duration::from_secs(25 * 60);
-/// Told in the table: nobody shall take a run without it for one with it.
-const AZURE: &str = "azure: no ../shared/labs/azure";
 const SAMBA_USERS: &str = "6000";
 const SCALE_USERS: &str = "5000";
 
@@ -116,9 +114,14 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     }
     steps.take("openapi", || openapi::run(&offline))?;
     steps.take("definitions", || definitions::run(&offline))?;
-    match azure::labs(&offline) {
-        Some(labs) => steps.take("azure", || azure::run(&offline, &labs))?,
-        None => steps.leave_out(AZURE),
+    for judge in judges::ALL {
+        let name = judge.name;
+        if judge.has_labs(&offline) {
+            steps.take(name, || judge.run(&offline))?;
+        } else {
+            // Told in the table: nobody shall take a run without it for one with it.
+            steps.leave_out(&format!("{name}: no ../shared/labs/{name}"));
+        }
     }
     let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
     steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
@@ -179,7 +182,9 @@ fn set_up(shell: &Shell, plan: Plan) -> Result<()> {
     }
     openapi::set_up(shell)?;
     definitions::set_up(shell)?;
-    azure::set_up(shell)?;
+    for judge in judges::ALL {
+        judge.set_up(shell)?;
+    }
     shell.cargo(&["fetch", "--locked", "--quiet"])
 }
 

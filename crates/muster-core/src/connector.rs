@@ -210,7 +210,7 @@ pub trait BatchSink: Send + Sync {
 }
 
 /// What a source answers when it is asked for a key again (design D3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// It is there, inside the plan's scopes; its record was handed to the sink.
     Present,
@@ -258,7 +258,7 @@ pub trait StepSink: Send + Sync {
 }
 
 /// What kind of failure a connector met: the one place where retries, states and advice are decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// The settings cannot work.
     Config,

@@ -2,8 +2,8 @@
 //!
 //! *Is here*: the data model and its records ([`model`], [`record`]), transform maps ([`map`]), assets and their
 //! schema with the query tokens ([`asset`]), reconciliation ([`reconcile`]), the run's state machine ([`run`]), the
-//! query language ([`query`]), the connector contract ([`connector`]), when a profile runs ([`schedule`]), and how
-//! secrets rest ([`seal`]).
+//! query language ([`query`]), the connector contract ([`connector`]) and its way over a line ([`agent`]), when a profile runs
+//! ([`schedule`]), and how secrets rest ([`seal`]).
 //!
 //! *Is not here*: input and output of any kind. No runtime, no database, no sockets, no clock of its own: time and
 //! randomness are parameters.
@@ -11,6 +11,7 @@
 //! *To extend*: a new kind of source brings a data model (a data file) and maps (data files); a new asset class adds
 //! its fields to [`asset::schema`], from which search columns, tokens and documentation follow.
 
+pub mod agent;
 pub mod asset;
 pub mod clock;
 pub mod connector;

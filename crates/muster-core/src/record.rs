@@ -27,6 +27,8 @@ struct RecordSpan {
     end_value: u32,
     content: RecordHash,
     volatile: RecordHash,
+    /// Its values are elsewhere: only the hashes came.
+    known: bool,
 }
 
 /// Many records of one stream.
@@ -116,12 +118,22 @@ impl RecordBatch {
             end_value: offset(self.values.len()),
             content: RecordHash(crate::fold::fingerprint(&self.content)),
             volatile: RecordHash(crate::fold::fingerprint(&self.volatile)),
+            known: false,
         });
         self.open_values = self.values.len();
     }
 
     /// Adds a record of which only the key is known, as a sweep reads them.
     pub fn push_key(&mut self, key: &str) {
+        self.push_bare(key, (RecordHash::default(), RecordHash::default()), false);
+    }
+
+    /// Adds a record of which only key and hashes came, since whoever takes it has its values.
+    pub fn push_known(&mut self, key: &str, content: RecordHash, volatile: RecordHash) {
+        self.push_bare(key, (content, volatile), true);
+    }
+
+    fn push_bare(&mut self, key: &str, (content, volatile): (RecordHash, RecordHash), known: bool) {
         let key_start = offset(self.bytes.len());
         self.bytes.extend_from_slice(key.as_bytes());
         let values = offset(self.values.len());
@@ -130,8 +142,9 @@ impl RecordBatch {
             key_length: offset(key.len()),
             first_value: values,
             end_value: values,
-            content: RecordHash::default(),
-            volatile: RecordHash::default(),
+            content,
+            volatile,
+            known,
         });
     }
 
@@ -195,6 +208,11 @@ impl<'a> RecordView<'a> {
     /// The hash of the volatile attributes.
     pub fn volatile_hash(&self) -> RecordHash {
         self.span.volatile
+    }
+
+    /// Whether only its hashes came: it is as it was, or nothing is known of it.
+    pub fn is_known(&self) -> bool {
+        self.span.known
     }
 
     /// The values of one attribute, in byte order.

@@ -310,6 +310,9 @@ pub(crate) struct LabAnypointArguments {
     /// API instances in each environment.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) apis: u64,
+    /// Assets on a page of a list of APIs, at most.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) page: u64,
 }
 
 #[derive(Debug, Args)]

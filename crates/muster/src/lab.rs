@@ -62,8 +62,8 @@ fn azure_options(arguments: &LabAzureArguments) -> AzureOptions {
 }
 
 fn anypoint_options(arguments: &LabAnypointArguments) -> AnypointOptions {
-    let LabAnypointArguments { listen, seed, groups, environments, apis } = *arguments;
-    AnypointOptions { listen, seed, groups, environments, apis, ..AnypointOptions::default() }
+    let LabAnypointArguments { listen, seed, groups, environments, apis, page } = *arguments;
+    AnypointOptions { listen, seed, groups, environments, apis, page }
 }
 
 impl From<LabError> for Failure {

@@ -4,16 +4,53 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::package::File;
-use super::world::{Asset, Environment, Group, Instance, World};
+use super::world::{Asset, CLIENT, Environment, Group, Instance, World};
+
+const OWNER: &str = "57e281b5-ec5b-4701-80a0-92a936a68da3";
+const MADE: &str = "2024-03-26T18:27:16.774Z";
 
 pub(super) fn group(world: &World, group: &Group) -> Value {
     let below: Vec<&str> =
         world.groups.iter().filter(|one| one.parent.as_ref() == Some(&group.id)).map(|one| one.id.as_str()).collect();
+    let mut above: Vec<&str> = Vec::new();
+    let mut next = group.parent.as_ref();
+    while let Some(parent) = next.and_then(|id| world.groups.iter().find(|one| one.id == *id)) {
+        above.insert(0, &parent.id);
+        next = parent.parent.as_ref();
+    }
     json!({
-        "id": group.id, "name": group.name, "parentOrganizationIds": group.parent.iter().collect::<Vec<_>>(),
-        "subOrganizationIds": below, "isRoot": group.parent.is_none(), "isMaster": group.parent.is_none(),
-        "sessionTimeout": 60, "domain": "contoso",
+        "id": group.id, "name": group.name, "createdAt": MADE, "updatedAt": MADE, "ownerId": OWNER, "clientId": "0e0e",
+        "idprovider_id": "mulesoft", "isFederated": false, "tenantOrganizationIds": [],
+        "parentOrganizationIds": above, "subOrganizationIds": below,
+        "isRoot": group.parent.is_none(), "isMaster": group.parent.is_none(),
+        "sessionTimeout": 60, "domain": "contoso", "properties": { "defaultAccessManagementUi": "cs-ui" },
     })
+}
+
+/// Who asks: the connected app, and the groups that it sees, but one that is hidden.
+pub(super) fn user(world: &World, hidden: Option<&str>) -> Value {
+    let seen = world.groups.iter().filter(|one| Some(one.id.as_str()) != hidden);
+    let member = |one: &Group| {
+        let parent = world.groups.iter().find(|above| one.parent.as_ref() == Some(&above.id));
+        let mut whole = group(world, one);
+        whole["parentId"] = parent.map(|above| above.id.as_str()).into();
+        whole["parentName"] = parent.map(|above| above.name.as_str()).into();
+        whole
+    };
+    let root = &world.groups[0];
+    let members: Vec<Value> = seen.map(member).collect();
+    json!({
+        "id": CLIENT, "username": "muster", "firstName": "Muster", "lastName": "App", "email": "muster@example.com",
+        "organizationId": root.id, "organization": group(world, root), "enabled": true, "type": "host",
+        "properties": { "cs_auth": { "activeOrganizationId": root.id } },
+        "memberOfOrganizations": members, "contributorOfOrganizations": members,
+    })
+}
+
+/// The same as the platform's own pages ask for it; the real one tells the token here, too.
+pub(super) fn me(world: &World, hidden: Option<&str>, token: &str) -> Value {
+    let client = json!({ "client_id": CLIENT, "name": "Muster", "org_id": world.groups[0].id });
+    json!({ "user": user(world, hidden), "client": client, "access_token": token })
 }
 
 /// A group with those below it, but one that is hidden, and one that is named alone.
@@ -25,6 +62,10 @@ pub(super) fn hierarchy(world: &World, top: &Group, (hidden, cut): (Option<&str>
     whole["subOrganizationIds"] = below.iter().map(|one| one.id.as_str()).collect();
     let below = below.into_iter().filter(|one| Some(one.id.as_str()) != cut);
     whole["subOrganizations"] = below.map(|one| hierarchy(world, one, (hidden, cut))).collect();
+    whole["owner"] = json!({
+        "id": OWNER, "username": "owner", "firstName": "Organization", "lastName": "Owner", "email": "owner@example.com",
+        "organizationId": world.groups[0].id, "enabled": true, "idprovider_id": "mulesoft",
+    });
     whole["environmentsCount"] = world.environments.iter().filter(|one| one.group == top.id).count().into();
     whole
 }
@@ -53,7 +94,7 @@ pub(super) fn assets(world: &World, environment: &str) -> Vec<Value> {
                 }
             }
             None => entries.push(json!({
-                "audit": { "created": { "date": "2024-03-26T18:27:16.774Z" }, "updated": {} },
+                "audit": { "created": { "date": MADE }, "updated": {} },
                 "masterOrganizationId": world.groups[0].id, "organizationId": one.group, "id": id,
                 "name": asset.map(|asset| format!("groupId:{}:assetId:{}", asset.group, asset.id)),
                 "exchangeAssetName": asset.map(|asset| asset.name.as_str()),
@@ -68,7 +109,7 @@ pub(super) fn assets(world: &World, environment: &str) -> Vec<Value> {
 
 pub(super) fn instance(one: &Instance, asset: Option<&Asset>) -> Value {
     json!({
-        "audit": { "created": { "date": "2024-03-26T18:27:16.774Z" }, "updated": {} },
+        "audit": { "created": { "date": MADE }, "updated": {} },
         "organizationId": one.group, "id": one.id, "instanceLabel": null,
         "groupId": asset.map(|asset| asset.group.as_str()), "assetId": asset.map(|asset| asset.id.as_str()),
         "assetVersion": asset.map(Asset::semver), "productVersion": "v1", "description": null, "tags": [], "order": 1,

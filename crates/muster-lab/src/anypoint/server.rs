@@ -19,6 +19,18 @@ use crate::serving::{self, Lab};
 
 const ELSEWHERE: &str = "https://storage.attacker.example";
 
+/// How much of a list is shown to who does not say how much, and at most.
+#[derive(Clone, Copy)]
+struct Page {
+    unasked: usize,
+    most: usize,
+}
+
+const ENVIRONMENTS: Page = Page { unasked: 25, most: 500 };
+const ASSETS: Page = Page { unasked: 20, most: 250 };
+/// API Manager's, where `limit` is absent.
+const INSTANCES: usize = 100;
+
 /// What the handlers share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -47,6 +59,17 @@ pub(super) struct Live {
     /// Files by the signatures of their links.
     links: BTreeMap<u64, Vec<u8>>,
     signatures: u64,
+}
+
+impl Live {
+    /// Signing in again takes no token away, but where tokens end.
+    fn knows(&self, bearer: &str) -> bool {
+        let is = |token| bearer == format!("Bearer {}", named(token));
+        match self.faults.token_lasts {
+            0 => (1..=self.token).any(is),
+            lasts => self.used <= lasts && is(self.token),
+        }
+    }
 }
 
 impl Shared {
@@ -119,9 +142,8 @@ async fn any(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Respo
     }
     {
         let mut live = shared.live();
-        let known = bearer.is_some_and(|bearer| bearer == format!("Bearer {}", named(live.token)));
         live.used += 1;
-        if !known || live.faults.token_lasts > 0 && live.used > live.faults.token_lasts {
+        if !bearer.is_some_and(|bearer| live.knows(bearer)) {
             return refused(StatusCode::UNAUTHORIZED, "Unauthorized");
         }
         live.all += 1;
@@ -206,6 +228,11 @@ fn platform(shared: &Shared, path: &[&str], uri: &Uri) -> Response<Body> {
         found.ok_or((StatusCode::NOT_FOUND, "Organization not found"))
     };
     match path {
+        ["accounts", "api", "me"] => {
+            let token = named(shared.live().token);
+            sent(&answers::me(&world, faults.hide_group.as_deref(), &token))
+        }
+        ["accounts", "api", "users", "me"] => sent(&answers::user(&world, faults.hide_group.as_deref())),
         ["accounts", "api", "organizations", id] => match group(id) {
             Ok(group) => sent(&answers::group(&world, &group)),
             Err((status, message)) => refused(status, message),
@@ -234,7 +261,7 @@ fn platform(shared: &Shared, path: &[&str], uri: &Uri) -> Response<Body> {
             let all: Vec<Value> =
                 if faults.hide_environments { Vec::new() } else { own.map(answers::environment).collect() };
             let total = all.len();
-            sent(&json!({ "data": paged(all, uri, 500), "total": total }))
+            sent(&json!({ "data": paged(all, uri, ENVIRONMENTS), "total": total }))
         }
         ["apimanager", "api", "v1", "organizations", id, "environments", environment, "apis", rest @ ..] => {
             let group = match group(id) {
@@ -263,7 +290,7 @@ fn platform(shared: &Shared, path: &[&str], uri: &Uri) -> Response<Body> {
                 wanted.as_ref().is_none_or(|id| id == group) && faults.hide_group.as_ref() != Some(group)
             };
             let own = world.assets.values().filter(|asset| shown(&asset.group));
-            sent(&Value::Array(paged(own.map(answers::found).collect(), uri, 250)))
+            sent(&Value::Array(paged(own.map(answers::found).collect(), uri, ASSETS)))
         }
         ["exchange", "api", "v2", "assets", group, id, version] => asset(shared, &world, (group, id, version)),
         _ => refused(StatusCode::NOT_FOUND, "Not Found"),
@@ -296,12 +323,12 @@ fn apis(shared: &Shared, world: &World, (environment, uri): (&str, &Uri)) -> Res
         Some(WrongTotal::ChangedOnce) => all.len() + usize::from(page == 1),
         None => all.len(),
     };
-    let offset = number(uri, "offset");
+    let offset = number(uri, "offset", 0);
     let mut from = if faults.ignore_offset { 0 } else { offset };
     if faults.lose_page && offset >= shared.page {
         from += shared.page;
     }
-    let limit = number(uri, "limit").clamp(1, shared.page);
+    let limit = number(uri, "limit", INSTANCES).clamp(1, shared.page);
     let shown: Vec<Value> = all.into_iter().skip(from).take(limit).collect();
     sent(&json!({ "total": total, "assets": shown }))
 }
@@ -390,12 +417,13 @@ fn dripping(bytes: Vec<u8>) -> impl futures_util::Stream<Item = Result<Vec<u8>, 
 }
 
 /// A page of a list by `offset` and `limit`.
-fn paged(all: Vec<Value>, uri: &Uri, most: usize) -> Vec<Value> {
-    all.into_iter().skip(number(uri, "offset")).take(number(uri, "limit").clamp(1, most)).collect()
+fn paged(all: Vec<Value>, uri: &Uri, page: Page) -> Vec<Value> {
+    let (offset, limit) = (number(uri, "offset", 0), number(uri, "limit", page.unasked));
+    all.into_iter().skip(offset).take(limit.clamp(1, page.most)).collect()
 }
 
-fn number(uri: &Uri, name: &str) -> usize {
-    asked(uri, name).and_then(|text| text.parse().ok()).unwrap_or(0)
+fn number(uri: &Uri, name: &str, absent: usize) -> usize {
+    asked(uri, name).and_then(|text| text.parse().ok()).unwrap_or(absent)
 }
 
 fn refused(status: StatusCode, message: &str) -> Response<Body> {
