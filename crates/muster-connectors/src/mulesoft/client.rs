@@ -78,6 +78,8 @@ pub(super) struct Client {
     config: Arc<Config>,
     http: Http,
     session: Session,
+    /// Bytes of all pages of a list.
+    list_bytes: usize,
 }
 
 impl Client {
@@ -89,7 +91,7 @@ impl Client {
         };
         let limits = Limits { waits: WAITS, timeout: TIMEOUT, throttling: THROTTLING, ..Limits::default() };
         let http = Http::new(hosts, limits, Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
-        Ok(Self { config, http, session: Session::default() })
+        Ok(Self { config, http, session: Session::default(), list_bytes: LIST_BYTES })
     }
 
     /// The same client with an account of its own.
@@ -288,8 +290,9 @@ impl Client {
         let (mut list, mut seen, mut totals) = (List::default(), HashSet::new(), None);
         let (mut offset, mut bytes) = (0, 0);
         for page in 0.. {
-            if page == MOST_PAGES || bytes > LIST_BYTES {
-                list.open = Some(format!("{operation}: more than {MOST_PAGES} pages, or {LIST_BYTES} bytes"));
+            if page == MOST_PAGES || bytes > self.list_bytes {
+                let most = self.list_bytes;
+                list.open = Some(format!("{operation}: more than {MOST_PAGES} pages, or {most} bytes"));
                 break;
             }
             let mut query = listing.query.clone();
@@ -393,3 +396,6 @@ fn path(parts: &[&str]) -> Result<String, ConnectorError> {
 fn unlikely() -> ConnectorError {
     ConnectorError::new(ErrorKind::Protocol, "composing a URL", "no path can be composed")
 }
+
+#[cfg(test)]
+mod tests;
