@@ -25,13 +25,15 @@ fn spent(id: u32) -> Option<f64> {
     Some(fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum::<f64>() / 100.0)
 }
 
-/// A first sync of a small platform, what it took of processors, and its highest resident set.
-async fn measured(installation: &Installation) -> (i32, f64, f64) {
+/// A first sync of a small platform, what it took of processors, its highest resident set, and what it said.
+async fn measured(installation: &Installation) -> (i32, f64, f64, String) {
     tokio::task::block_in_place(|| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.arg("sync").arg(installation.directory.join("connector.toml"));
-        command.args(["--out", "/dev/null", "--state"]).arg(installation.state());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        command.args(["--out", "/dev/null", "--json", "--state"]).arg(installation.state());
+        let said = installation.directory.join("said");
+        let ledger = std::fs::File::create(&said).unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(ledger).spawn().unwrap();
         // Nobody sends: the channel is a clock that can be waited on.
         let (_sender, clock) = channel::<()>();
         let (mut took, mut peak): (f64, f64) = (0.0, 0.0);
@@ -39,7 +41,7 @@ async fn measured(installation: &Installation) -> (i32, f64, f64) {
             peak = highest(child.id()).map_or(peak, |now| peak.max(now));
             took = spent(child.id()).map_or(took, |now| took.max(now));
             if let Some(status) = child.try_wait().unwrap() {
-                return (status.code().unwrap_or(-1), took, peak);
+                return (status.code().unwrap_or(-1), took, peak, std::fs::read_to_string(said).unwrap());
             }
             assert_eq!(clock.recv_timeout(Duration::from_millis(2)), Err(RecvTimeoutError::Timeout));
         }
@@ -65,12 +67,14 @@ const PROFILE: &str = "callsPerSecond = 1000\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_files_cost_little_and_their_apis_are_kept_with_the_reason() {
-    let platform = one_environment(12).await;
+    let platform = one_environment(8).await;
     let scratch = tempfile::tempdir().unwrap();
     let known = Installation::new(&scratch.path().join("known"), &settings(&platform, PROFILE));
     sync(&known, &[]).await;
     let all = documents(&known, "inventory.status:present").len();
-    let (asset, _) = assets(&documents(&known, "definitionState:stored")).pop_first().unwrap();
+    let stored = documents(&known, "definitionState:stored");
+    let serves = |asset: &str| stored.iter().filter(|one| one.to_string().contains(&format!("\"{asset}\""))).count();
+    let asset = assets(&stored).into_keys().find(|asset| serves(asset) == 1).unwrap();
     for (kind, state, reason, exit) in [
         (HostileFile::ZipBomb, "failed", "200 bytes for each packed byte", 0),
         (HostileFile::Slip, "partial", "a name that leads elsewhere: left out", 0),
@@ -84,7 +88,7 @@ async fn hostile_files_cost_little_and_their_apis_are_kept_with_the_reason() {
         let hostile_files = BTreeMap::from([(asset.clone(), kind)]);
         platform.set_faults(AnypointFaults { hostile_files, ..AnypointFaults::default() });
         let first = Installation::new(&scratch.path().join(format!("{kind:?}")), &settings(&platform, PROFILE));
-        let (code, took, peak) = measured(&first).await;
+        let (code, took, peak, said) = measured(&first).await;
         eprintln!("{kind:?}: {took:.2} s, {peak:.1} MiB");
         assert!(took <= MOST_SECONDS && peak <= MOST_MIB, "{kind:?}: {took:.2} s, {peak:.1} MiB");
         assert_eq!(code, exit, "{kind:?}");
@@ -93,17 +97,14 @@ async fn hostile_files_cost_little_and_their_apis_are_kept_with_the_reason() {
         assert_eq!((api["definitionState"].as_str(), api["scanReady"].as_bool()), (Some(state), Some(false)), "{api}");
         assert!(api["definitionReasons"].to_string().contains(reason), "{kind:?}: {}", api["definitionReasons"]);
         assert_eq!(documents(&first, "inventory.status:present").len(), all, "{kind:?}");
-        let (code, ledger, _) = sync(&first, &["--full"]).await;
-        assert_eq!(code, exit, "{kind:?}: {ledger}");
-        if state == "failed" {
-            assert!(ledger.to_string().contains(reason), "{kind:?}: {ledger}");
-        }
+        // A definition that is read in part is whole in the run's eyes.
+        assert_eq!(said.contains(reason), state == "failed", "{kind:?}: {said}");
     }
     // What is large, and right, is read.
     let hostile_files = BTreeMap::from([(asset.clone(), HostileFile::Large)]);
     platform.set_faults(AnypointFaults { hostile_files, ..AnypointFaults::default() });
     let large = Installation::new(&scratch.path().join("large"), &settings(&platform, PROFILE));
-    let (code, took, peak) = measured(&large).await;
+    let (code, took, peak, _) = measured(&large).await;
     eprintln!("28,000 endpoints: {took:.2} s, {peak:.1} MiB");
     // Without optimisation most of it is the record, of which there is one an instance: that is no measure.
     let in_time = cfg!(debug_assertions) || took <= MOST_SECONDS;
