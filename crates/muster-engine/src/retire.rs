@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_core::asset::GoneCause;
 use muster_core::connector::Verdict;
-use muster_core::ledger::LedgerLine;
+use muster_core::ledger::{Evidence, LedgerLine};
 use muster_core::reconcile::{Drop, is_emptied, is_suspicious};
 use muster_store::{BatchWrite, SeenKind};
 use roaring::RoaringTreemap;
@@ -24,6 +24,8 @@ struct Verdicts {
     gone: Vec<(i64, GoneCause)>,
     /// They are there after all.
     there: Vec<i64>,
+    /// Of those, with their scopes, the ones that were in them before.
+    unlisted: Vec<(i64, i64)>,
     /// Nobody was asked: too many at once.
     unasked: Vec<i64>,
 }
@@ -52,6 +54,7 @@ pub(crate) async fn retire(context: &mut Context<'_>, stream: &str) -> Result<()
         return Ok(());
     }
     let mut verdicts = ask(context, (stream, first), &candidates).await?;
+    doubt(context, stream, verdicts.unlisted.iter().filter(|(id, _)| !seen.contains(id.cast_unsigned()))).await?;
     verdicts.gone.extend(deleted.into_iter().map(|id| (id, GoneCause::DeletedAtSource)));
     judge(context, stream, verdicts).await
 }
@@ -188,8 +191,41 @@ async fn ask(
             let nothing = BatchWrite::new(context.row, stream, class, context.run.as_of);
             context.store.write(fence, nothing, line).await?;
         }
+        let before: BTreeMap<i64, i64> = chunk.iter().map(|(id, _, scope)| (*id, *scope)).collect();
+        let there: Vec<i64> = verdicts.there.iter().copied().filter(|id| before.contains_key(id)).collect();
+        let now = context.store.keys_of(&there).await?.into_iter().map(|(id, _, scope)| (id, scope));
+        verdicts.unlisted.extend(now.filter(|(id, scope)| before.get(id) == Some(scope)));
     }
     Ok(verdicts)
+}
+
+/// What is in a scope, and was not listed by it, proves its listing short, whatever that said of its end (P1).
+async fn doubt(
+    context: &mut Context<'_>,
+    stream: &str,
+    unlisted: impl Iterator<Item = &(i64, i64)>,
+) -> Result<(), EngineError> {
+    let mut short: BTreeMap<i64, u64> = BTreeMap::new();
+    unlisted.for_each(|(_, scope)| *short.entry(*scope).or_default() += 1);
+    for (scope, missed) in short {
+        // A scope that the plan lacks, though things in it answer, was left out by the list that the plan was made of.
+        let planned = context.scopes_of(stream);
+        let at = planned.iter().copied().find(|&at| context.scopes[at].row.id == scope).unwrap_or(planned[0]);
+        if !proves_absence(context, at) {
+            continue;
+        }
+        let scope = context.scopes[at].row.id;
+        if !context.connector.marks_records() {
+            // Of what was left out, a delta from here on would not tell.
+            context.store.forget_cursors(context.claim, &[scope]).await?;
+        }
+        let fence = context.store.claim_read_scope(context.claim, scope).await?;
+        let line = &mut context.scopes[at].line;
+        let reason = format!("{missed} {stream} answer when they are asked for, and were not listed");
+        line.evidence = Evidence::Open { reason };
+        context.store.doubt_scope(fence, line).await?;
+    }
+    Ok(())
 }
 
 /// Lets the guard look at what would go, and does what it says, scope by scope.

@@ -277,6 +277,15 @@ impl Store {
         transaction.commit().await
     }
 
+    /// Writes down that a scope which had ended is open after all.
+    pub async fn doubt_scope(&self, fence: Fence, line: &LedgerLine) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
+        check_fence(&mut conn, fence).await?;
+        save_line(&mut conn, fence.run, fence.scope, line, true).await?;
+        transaction.commit().await
+    }
+
     /// Makes the next run of these scopes read anew.
     pub async fn forget_cursors(&self, claim: RunClaim, scopes: &[i64]) -> Result<(), StoreError> {
         if scopes.is_empty() {

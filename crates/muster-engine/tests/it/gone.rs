@@ -59,9 +59,20 @@ async fn an_empty_listing_that_is_called_a_success_is_asked_about() {
         bench.source.world().counts = false;
         bench.source.world().fault("people", "north", &[Fault::Empty]);
         let report = bench.full().await;
-        assert_eq!(report.result, RunResult::Complete);
+        // That they answer proves the listing short, whatever it said of its end.
+        assert_eq!(report.result, RunResult::Partial);
+        assert!(
+            words(&report).contains("30 people answer when they are asked for, and were not listed"),
+            "{}",
+            words(&report)
+        );
         assert_eq!(bench.source.asked.load(Ordering::SeqCst), 30);
         all_present(&bench, "they are there when asked for").await;
+        let delta = bench.run(Mode::Delta).await;
+        let modes = delta.ledger.iter().filter(|line| line.stream == "people").map(|line| (&*line.scope, line.mode));
+        let modes: Vec<_> = modes.collect();
+        assert_eq!(modes, [("north", Mode::Full), ("south", Mode::Delta)], "the cursor of what was cut short is gone");
+        assert_eq!(bench.full().await.result, RunResult::Complete);
     })
     .await;
 }

@@ -145,8 +145,11 @@ async fn more_than_a_thousand_that_moved_unseen_are_found_by_a_release() {
             }
             bench.source.world().fault("people", "south", &moves);
             let report = bench.release(Mode::Full).await;
-            assert_eq!(report.result, RunResult::Complete, "{}", words(&report));
+            // Back where they were, and not listed there: the listing may lack others, too.
+            assert_eq!(report.result, RunResult::Partial, "{}", words(&report));
+            assert!(words(&report).contains("1200 people answer when they are asked for"), "{}", words(&report));
             assert_eq!((bench.present("people").await, bench.held("people").await), (1505, 0));
+            assert_eq!(bench.full().await.result, RunResult::Complete);
         },
     )
     .await;

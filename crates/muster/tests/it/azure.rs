@@ -214,8 +214,11 @@ async fn a_service_that_is_not_listed_and_answers_keeps_its_apis() {
     sync(&installation, &[]).await;
     let before = inventory(&installation);
     tenant.set_faults(AzureFaults { unlist_service: Some("gate-0-1".to_owned()), ..AzureFaults::default() });
-    let (_, ledger, lines) = sync(&installation, &[]).await;
-    assert_eq!((gone(&lines), inventory(&installation)), (0, before), "{ledger}");
+    let (code, ledger, lines) = sync(&installation, &[]).await;
+    assert_eq!((code, gone(&lines), inventory(&installation)), (3, 0, before), "{ledger}");
+    assert!(ledger.to_string().contains("apis answer when they are asked for, and were not listed"), "{ledger}");
+    tenant.set_faults(AzureFaults::default());
+    assert_eq!(sync(&installation, &[]).await.0, 0);
     tenant.stop().await;
 }
 
