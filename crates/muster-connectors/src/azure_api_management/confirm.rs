@@ -56,7 +56,7 @@ async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<
         // What answers and is not listed proves that a list is short, unless the profile leaves it out.
         let wanted = &tenant.config.subscriptions;
         let is_left_out = !wanted.is_empty() && !wanted.iter().any(|id| id.eq_ignore_ascii_case(subscription));
-        return Ok(if is_left_out { Verdict::OutOfScope } else { Verdict::Unknown });
+        return Ok(if is_left_out { Verdict::OutOfScope } else { Verdict::Present });
     };
     let operation = format!("reading `{key}`");
     let unreadable = |error: serde_json::Error| {

@@ -89,6 +89,6 @@ async fn apis_of_a_subscription_that_is_left_out_are_out_of_scope() {
     assert_eq!(
         source.confirm("apis", &keys, &sink).await.unwrap(),
         // Read and left out; deleted with all that was in it; no longer readable; hidden; listed short.
-        [Verdict::OutOfScope, Verdict::Deleted, Verdict::Forbidden, Verdict::Unknown, Verdict::Unknown]
+        [Verdict::OutOfScope, Verdict::Deleted, Verdict::Forbidden, Verdict::Unknown, Verdict::Present]
     );
 }
