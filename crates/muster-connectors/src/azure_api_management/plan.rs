@@ -71,7 +71,8 @@ pub(super) async fn plan(client: &Client, config: &Config) -> Result<(Plan, BTre
         found.insert(SUBSCRIPTIONS.to_owned(), gap(reason, Some(no_subscription(config))));
     }
     for wanted in &config.subscriptions {
-        if !ids.contains(wanted) {
+        // One that is left out for its state was told of.
+        if !ids.contains(wanted) && !found.contains_key(&subscription(wanted)) {
             let reason = format!("subscription `{wanted}` of the profile is not among those that are visible");
             found.insert(subscription(wanted), gap(reason, Some(no_subscription(config))));
         }

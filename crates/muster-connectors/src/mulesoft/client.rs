@@ -67,8 +67,8 @@ struct Listing<'a> {
     query: Vec<(&'a str, String)>,
     /// Where the items stand in an answer; none where the answer is the list.
     items: Option<&'a str>,
-    /// What tells items apart.
-    id: fn(&Json) -> String,
+    /// What tells items apart; nothing where an item does not say.
+    id: fn(&Json) -> Option<String>,
     page: usize,
 }
 
@@ -147,7 +147,7 @@ impl Client {
             path: path(&["accounts", "api", "organizations", organization, "environments"])?,
             query: Vec::new(),
             items: Some("data"),
-            id: |item| item["id"].to_string(),
+            id: |item| said(&item["id"]),
             page: ENVIRONMENTS_A_PAGE,
         };
         self.list(listing, wanted).await
@@ -176,10 +176,14 @@ impl Client {
             path: path(&parts)?,
             query: vec![("sort", "id".to_owned()), ("ascending", "true".to_owned())],
             items: Some("assets"),
-            id: |item| item["id"].to_string(),
+            id: |item| said(&item["id"]),
             page: ASSETS_A_PAGE,
         };
-        self.list(listing, wanted).await
+        let mut list = self.list(listing, wanted).await?;
+        if list.open.is_none() {
+            list.open = list.items.iter().find_map(lacks_instances);
+        }
+        Ok(list)
     }
 
     /// One instance, whatever the answer says of it.
@@ -200,14 +204,19 @@ impl Client {
             path: path(&["exchange", "api", "v2", "assets", "search"])?,
             query: vec![("organizationId", organization.to_owned())],
             items: None,
-            id: |item| format!("{}/{}", item["groupId"], item["assetId"]),
+            id: |item| Some(format!("{}/{}", said(&item["groupId"])?, said(&item["assetId"])?)),
             page: RESULTS_A_PAGE,
         };
         let mut list = self.list(listing, wanted).await?;
         let is_api = |item: &Json| item["type"].as_str().is_some_and(|kind| kind.ends_with("-api"));
         let owners =
             |item: &Json| [item["organizationId"].clone(), item["organization"]["id"].clone(), item["groupId"].clone()];
-        list.items.retain(|item| is_api(item) && owners(item).iter().any(|owner| owner == organization));
+        let is_own = |item: &Json| {
+            let owners = owners(item);
+            let mut named = owners.iter().filter_map(Json::as_str).peekable();
+            named.peek().is_none() || named.any(|owner| owner.eq_ignore_ascii_case(organization))
+        };
+        list.items.retain(|item| is_api(item) && is_own(item));
         Ok(list)
     }
 
@@ -317,8 +326,10 @@ impl Client {
                 break;
             }
             let before = seen.len();
+            // What does not say what it is called is told apart by all that it says.
+            let told = |item: &Json| (listing.id)(item).unwrap_or_else(|| item.to_string());
             offset += items.len();
-            list.items.extend(items.into_iter().filter(|item| seen.insert((listing.id)(item))));
+            list.items.extend(items.into_iter().filter(|item| seen.insert(told(item))));
             if seen.len() == before {
                 let is_all = |(_, high)| u64::try_from(before).is_ok_and(|came| came >= high);
                 if !totals.is_some_and(is_all) {
@@ -380,6 +391,22 @@ impl SignIn for Client {
             .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.base` has no host"))?;
         Ok((Bearer { origin, token: access_token }, lasts))
     }
+}
+
+/// Why an asset's instances are not all that it has, whatever the list says of its own total.
+fn lacks_instances(entry: &Json) -> Option<String> {
+    let name = said(&entry["id"]).unwrap_or_else(|| "without id".to_owned());
+    let Some(instances) = entry["apis"].as_array() else {
+        return Some(format!("asset {name} is listed without its API instances"));
+    };
+    let (came, all) = (instances.len(), entry["totalApis"].as_u64()?);
+    let is_all = u64::try_from(came) == Ok(all);
+    (!is_all).then(|| format!("asset {name} is listed with {came} of its {all} API instances"))
+}
+
+/// A value that is there, as it is told apart from others.
+fn said(value: &Json) -> Option<String> {
+    (!value.is_null()).then(|| value.to_string())
 }
 
 /// A path of parts, some of which the source names: none may climb or end it.
