@@ -11,21 +11,21 @@ use super::plan::Found;
 use super::read::Job;
 use super::record::push;
 use super::{ApiManagement, MODEL, arm};
+use crate::kit::marks::Verdicts;
 
 pub(super) async fn confirm(
     tenant: &ApiManagement,
     keys: &[String],
     sink: &dyn BatchSink,
 ) -> Result<Vec<Verdict>, ConnectorError> {
-    let mut verdicts = Vec::new();
+    let mut verdicts = Verdicts::default();
     for key in keys {
-        verdicts.push(match one(tenant, key, sink).await {
-            Ok(verdict) => verdict,
-            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
-            Err(_) => Verdict::Unknown,
-        });
+        verdicts.take(one(tenant, key, sink).await)?;
+        if verdicts.is_over {
+            break;
+        }
     }
-    Ok(verdicts)
+    Ok(verdicts.of(keys.len()))
 }
 
 async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<Verdict, ConnectorError> {

@@ -39,6 +39,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const SHUT_AT_MOST: Duration = Duration::from_secs(3_600);
 /// How often a wait looks whether the run is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
+/// Fields of a sign-in that prove who asks.
+const PROOFS: [&str; 3] = ["client_secret", "client_assertion", "password"];
 const CANCELLED: &str = "the run was cancelled";
 
 /// How much one call may take.
@@ -71,10 +73,19 @@ pub struct Throttling {
     /// The statuses that are meant for all calls of a bucket. 500 is, when a call hears it for the first time: a call
     /// that hears nothing else is broken by itself.
     pub statuses: &'static [u16],
-    /// The header, beside `Retry-After`, that names the second since 1970 from which on calls are welcome.
-    pub reset: Option<&'static str>,
+    /// What, beside `Retry-After`, says from when on calls are welcome: with 429 and 503.
+    pub reset: Option<Reset>,
     /// How long to wait where the server does not say, after the first attempt; doubled with each further one.
     pub first_wait: Duration,
+}
+
+/// Headers that tell when calls are welcome again. Some servers send them with every answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Reset {
+    /// Names the second since 1970.
+    pub at: &'static str,
+    /// Names how many calls are welcome until then: none are, where it is absent.
+    pub left: &'static str,
 }
 
 impl Default for Throttling {
@@ -149,13 +160,23 @@ impl Call {
         }
     }
 
+    /// What it proves itself with.
+    fn secrets(&self) -> Vec<Secret> {
+        let fields = match &self.body {
+            Some(Body::Form(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        let proofs = fields.iter().filter(|(name, _)| PROOFS.contains(name)).map(|(_, value)| value);
+        proofs.chain(self.bearer.as_ref().map(|bearer| &bearer.token)).cloned().collect()
+    }
+
     fn fails(&self, kind: ErrorKind, message: impl Into<String>) -> ConnectorError {
         ConnectorError::new(kind, self.operation.clone(), message)
     }
 }
 
 /// What a server answered, whatever it means.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
@@ -163,9 +184,31 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, whole.
     pub body: Vec<u8>,
+    /// What the call proved itself with.
+    pub secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers and body may hold tokens and signed links.
+        formatter.debug_struct("Answer").field("seen", &self.seen()).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
+    /// Words of the answer as they may be shown: a server may echo what the call proved itself with. No more
+    /// than `most` characters.
+    pub fn shown(&self, words: &str, most: usize) -> String {
+        let mut shown = words.to_owned();
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            let encoded: String = url::form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
+            for written in [secret.reveal(), &encoded] {
+                shown = shown.replace(written, "[secret]");
+            }
+        }
+        shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect()
+    }
+
     /// Reads the body as JSON; `operation` says what was asked for.
     pub fn json<T: DeserializeOwned>(&self, operation: &str) -> Result<T, ConnectorError> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -188,7 +231,11 @@ impl Answer {
         let number = |name: &str| self.header(name)?.trim().parse::<u64>().ok();
         let until = || {
             let now = jiff::fmt::rfc2822::parse(self.header("date")?).ok()?.timestamp().as_second();
-            let left = number(throttling.reset?)?.checked_sub(u64::try_from(now).ok()?)?;
+            let reset = throttling.reset.filter(|_| matches!(self.status.as_u16(), 429 | 503))?;
+            if number(reset.left).is_some_and(|left| left > 0) {
+                return None;
+            }
+            let left = number(reset.at)?.checked_sub(u64::try_from(now).ok()?)?;
             (1..=SHUT_AT_MOST.as_secs()).contains(&left).then_some(left)
         };
         number(RETRY_AFTER.as_str()).or_else(until).map(Duration::from_secs)
@@ -365,7 +412,7 @@ impl Http {
             let place = place.as_ref().and_then(Origin::of).map_or("nowhere".to_owned(), |origin| origin.to_string());
             return Err(call.fails(ErrorKind::Protocol, format!("a redirect to `{place}`, which is not followed")));
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body, secrets: call.secrets() })
     }
 
     async fn body(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ConnectorError> {

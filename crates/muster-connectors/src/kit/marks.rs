@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{Stream, StreamExt as _};
 use muster_core::clock::Clock;
 use muster_core::connector::{
-    Batch, BatchSink, ConnectorError, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd, Traffic,
+    Batch, BatchSink, ConnectorError, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd, Traffic, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ const BATCH_BYTES: usize = 2 << 20;
 const RECORDS_A_BATCH: usize = 500;
 /// What the ledger names one by one.
 const PROBLEMS_TOLD: usize = 5;
+/// So many failures of the source's in a row are not about the records that were asked for.
+const FAILURES_IN_A_ROW: usize = 8;
 const DAY: i64 = 86_400_000_000;
 
 /// What tells a record's state from any other, and the day since 1970 on which its document was had last.
@@ -95,7 +97,7 @@ fn proving(mode: Mode) -> Mode {
 /// The keys that this run handed over without their records. Whoever asks for one of them again does not have its record;
 /// whoever asks for another one has, and keeps it where no better one can be had.
 #[derive(Debug, Default)]
-pub(crate) struct Bare(Mutex<BTreeSet<String>>);
+pub(crate) struct Bare(Mutex<BTreeMap<Arc<str>, BTreeSet<String>>>);
 
 impl Bare {
     /// Another run begins.
@@ -105,7 +107,53 @@ impl Bare {
 
     /// Whether a key was handed over by itself.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().any(|keys| keys.contains(key))
+    }
+
+    /// A scope is read, for the first time or again.
+    fn begin(&self, scope: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(scope);
+    }
+}
+
+/// How many failures came in a row that are the source's own.
+#[derive(Debug, Default)]
+struct Failures(usize);
+
+impl Failures {
+    /// Whether whatever is asked for next would fail as well.
+    fn after(&mut self, error: Option<&ConnectorError>) -> bool {
+        let is_the_sources = error.is_some_and(|error| error.kind == ErrorKind::Unavailable);
+        self.0 = if is_the_sources { self.0 + 1 } else { 0 };
+        self.0 >= FAILURES_IN_A_ROW || error.is_some_and(|error| is_about_all(&error.kind))
+    }
+}
+
+/// The verdicts on keys that are asked for one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts {
+    pub(crate) all: Vec<Verdict>,
+    failures: Failures,
+    /// The rest is not asked for: it would fail as well.
+    pub(crate) is_over: bool,
+}
+
+impl Verdicts {
+    /// Takes what came of asking for the next key; an error is none's verdict.
+    pub(crate) fn take(&mut self, came: Result<Verdict, ConnectorError>) -> Result<(), ConnectorError> {
+        self.is_over = self.failures.after(came.as_ref().err());
+        self.all.push(match came {
+            Ok(verdict) => verdict,
+            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
+            Err(_) => Verdict::Unknown,
+        });
+        Ok(())
+    }
+
+    /// The verdicts on so many keys.
+    pub(crate) fn of(mut self, keys: usize) -> Vec<Verdict> {
+        self.all.resize(keys, Verdict::Unknown);
+        self.all
     }
 }
 
@@ -113,6 +161,9 @@ impl Bare {
 pub(crate) struct Handover<'a> {
     sink: &'a dyn BatchSink,
     bare: &'a Bare,
+    failures: Failures,
+    /// What to do about what could not be read.
+    remedies: BTreeSet<String>,
     has_sent: bool,
     mode: Mode,
     records: Batch,
@@ -131,7 +182,23 @@ impl<'a> Handover<'a> {
         let (records, keys) = (batch(), Batch { keys_only: true, ..batch() });
         let (marks, problems, notes) = (Marks::default(), Vec::new(), Vec::new());
         let (mode, has_sent, documents, unread) = (request.mode, false, 0, 0);
-        Self { sink, bare, has_sent, mode, records, keys, documents, marks, problems, unread, notes }
+        let (failures, remedies) = (Failures::default(), BTreeSet::new());
+        bare.begin(&request.scope.name);
+        Self {
+            sink,
+            bare,
+            failures,
+            remedies,
+            has_sent,
+            mode,
+            records,
+            keys,
+            documents,
+            marks,
+            problems,
+            unread,
+            notes,
+        }
     }
 
     /// A record that cannot be read.
@@ -146,14 +213,15 @@ impl<'a> Handover<'a> {
 
     /// A record that is there.
     pub(crate) async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
-        self.bare.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        let scope = Arc::clone(&self.keys.scope);
+        self.bare.0.lock().unwrap_or_else(PoisonError::into_inner).entry(scope).or_default().insert(key.to_owned());
         self.keys.records.push_key(key);
         if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
     }
 
     /// Takes all outcomes as they come; `push` adds a record and its document to a batch and gives the document's size.
     /// Where the source wants no more calls, the rest would be refused as well: what was read is kept, and why it ends
-    /// is the answer. So it is with any error once records are handed over: their marks must be kept with them, or older
+    /// is the answer; so it is where too many fail in a row that the source is to blame for. So it is with any error once records are handed over: their marks must be kept with them, or older
     /// ones would say of a later state that it is as it was.
     pub(crate) async fn take_all<R>(
         &mut self,
@@ -164,7 +232,18 @@ impl<'a> Handover<'a> {
             match some {
                 Ok(some) => {
                     for outcome in some {
+                        let failed = match &outcome {
+                            Outcome::Unread(_, error) => Some(error),
+                            _ => None,
+                        };
+                        let is_over = self.failures.after(failed);
                         self.take(outcome, &push).await?;
+                        if is_over {
+                            let told = self.problem().unwrap_or_default();
+                            return Ok(Some(format!(
+                                "{FAILURES_IN_A_ROW} failures in a row, the rest was not asked for: {told}"
+                            )));
+                        }
                     }
                 }
                 Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
@@ -192,6 +271,9 @@ impl<'a> Handover<'a> {
                 self.unread += 1;
                 if self.problems.len() < PROBLEMS_TOLD {
                     self.problems.push(error.to_string());
+                }
+                if self.remedies.len() < PROBLEMS_TOLD {
+                    self.remedies.extend(error.remedy);
                 }
                 self.key(&key).await?;
             }
@@ -242,7 +324,8 @@ impl<'a> Handover<'a> {
     }
 
     /// The scope's end; what the source counts is the connector's to add.
-    pub(crate) fn end(self, open: Option<String>, traffic: Traffic) -> ScopeEnd {
+    pub(crate) fn end(mut self, open: Option<String>, traffic: Traffic) -> ScopeEnd {
+        self.notes.extend(self.remedies.iter().map(|remedy| format!("remedy: {remedy}")));
         let marks = serde_json::to_string(&self.marks).ok().map(Cursor);
         let cursor = marks.filter(|_| self.mode != Mode::Sweep);
         ScopeEnd { mode: proving(self.mode), open, counted: None, cursor, notes: self.notes, traffic }

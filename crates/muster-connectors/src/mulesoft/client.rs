@@ -14,7 +14,8 @@ use serde_json::{Value as Json, json};
 use super::config::{Config, Credential, Storage};
 use super::refused;
 use crate::kit::http::{
-    Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Session, SignIn, Throttling, Wanted,
+    Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Reset, Session, SignIn, Throttling,
+    Wanted,
 };
 
 /// How long a token lasts where the answer does not say: an organization's session, by default.
@@ -35,9 +36,11 @@ const ANSWER_BYTES: usize = 8 << 20;
 const LIST_BYTES: usize = 64 << 20;
 /// How often a list is read whose total changes meanwhile.
 const READINGS: u32 = 3;
+/// Access Management says so with each answer that it counts.
+const RESET: Reset = Reset { at: "x-ratelimit-reset", left: "x-ratelimit-remaining" };
 /// Anypoint's load balancer says each of these where it wants fewer calls; Access Management says until when.
 const THROTTLING: Throttling =
-    Throttling { statuses: &[429, 500, 503], reset: Some("x-ratelimit-reset"), first_wait: Duration::from_secs(2) };
+    Throttling { statuses: &[429, 500, 503], reset: Some(RESET), first_wait: Duration::from_secs(2) };
 /// Five attempts wait half a minute, where nothing says for how long.
 const WAITS: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -103,7 +103,8 @@ impl Config {
     /// Whether an environment of a business group is one that these settings read, where it is visible.
     pub(super) fn reads(&self, organization: &str, environment: &str) -> bool {
         let is = |one: &String, other: &str| one.eq_ignore_ascii_case(other);
-        let is_environment = environment == EXCHANGE || self.environment.as_ref().is_none_or(|one| is(one, environment));
+        let is_environment =
+            environment == EXCHANGE || self.environment.as_ref().is_none_or(|one| is(one, environment));
         is_environment && (self.below || is(&self.organization, organization))
     }
 

@@ -11,21 +11,21 @@ use super::instance::{Instance, push, text};
 use super::plan::{EXCHANGE, Scope};
 use super::read::Job;
 use super::{Anypoint, MODEL, refused};
+use crate::kit::marks::Verdicts;
 
 pub(super) async fn confirm(
     platform: &Anypoint,
     keys: &[String],
     sink: &dyn BatchSink,
 ) -> Result<Vec<Verdict>, ConnectorError> {
-    let (mut verdicts, mut lists) = (Vec::new(), BTreeMap::new());
+    let (mut verdicts, mut lists) = (Verdicts::default(), BTreeMap::new());
     for key in keys {
-        verdicts.push(match one(platform, (key, &mut lists), sink).await {
-            Ok(verdict) => verdict,
-            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
-            Err(_) => Verdict::Unknown,
-        });
+        verdicts.take(one(platform, (key, &mut lists), sink).await)?;
+        if verdicts.is_over {
+            break;
+        }
     }
-    Ok(verdicts)
+    Ok(verdicts.of(keys.len()))
 }
 
 async fn one(

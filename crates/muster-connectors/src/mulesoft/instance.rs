@@ -110,7 +110,7 @@ impl Instance {
     }
 
     /// Addresses with what they are, the best first; what a gateway turns to comes last.
-    fn urls(&self, found: &Found) -> Vec<Json> {
+    pub(super) fn urls(&self, found: &Found) -> Vec<Json> {
         let mut urls: Vec<Json> = Vec::new();
         let mut add = |kind: &str, url: &str| {
             let url = url.trim();
@@ -118,7 +118,9 @@ impl Instance {
                 urls.push(json!({ "kind": kind, "url": url }));
             }
         };
-        let is_same = |one: &str, other: &str| one == other || same_place(one).is_some_and(|place| Some(place) == same_place(other));
+        let is_same = |one: &str, other: &str| {
+            one == other || same_place(one).is_some_and(|place| Some(place) == same_place(other))
+        };
         let mut behind = vec![text(&self.told("endpoint")["uri"]).unwrap_or_default()];
         let routes = self.told("routing").as_array().into_iter().flatten();
         let upstreams = routes.flat_map(|route| route["upstreams"].as_array().into_iter().flatten());

@@ -45,8 +45,8 @@ pub(super) enum Scope {
 
 /// How deep business groups may be nested: Anypoint has five levels.
 const DEEPEST: usize = 32;
-/// Gaps of the tree of business groups that are told one by one.
-const GAPS_TOLD: usize = 5;
+/// Gaps that are told one by one.
+pub(super) const GAPS_TOLD: usize = 5;
 
 /// Id and name of a business group.
 type Group = (String, Option<String>);

@@ -99,7 +99,7 @@ fn said(answer: &Answer) -> String {
     };
     let words = [&body["message"], &body["error_description"], &body["error"], &body["errors"][0]["message"]];
     let words = words.into_iter().find_map(Json::as_str).unwrap_or_default();
-    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let words = answer.shown(words, 200);
     if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
 }
 

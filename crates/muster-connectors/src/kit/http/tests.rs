@@ -230,14 +230,22 @@ async fn the_waits_of_a_call_have_a_budget() {
 }
 
 /// A platform that says in several ways that it wants fewer calls.
-const THROTTLING: Throttling =
-    Throttling { statuses: &[429, 500, 503], reset: Some("x-ratelimit-reset"), first_wait: Duration::from_secs(2) };
+const THROTTLING: Throttling = Throttling {
+    statuses: &[429, 500, 503],
+    reset: Some(Reset { at: "x-ratelimit-reset", left: "x-ratelimit-remaining" }),
+    first_wait: Duration::from_secs(2),
+};
 
 fn told(status: u16, headers: &[(&'static str, &str)]) -> Answer {
     let headers = headers
         .iter()
         .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
-    Answer { status: StatusCode::from_u16(status).unwrap(), headers: headers.collect(), body: Vec::new() }
+    Answer {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: headers.collect(),
+        body: Vec::new(),
+        secrets: Vec::new(),
+    }
 }
 
 #[test]
