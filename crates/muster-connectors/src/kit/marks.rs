@@ -390,6 +390,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_to_do_about_what_is_unread_is_told_once() {
+        let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
+        let (sink, bare) = (Counting::default(), Bare::default());
+        let request = ReadRequest { scope: &scope, mode: Mode::Full, cursor: None };
+        let mut out = Handover::new(&request, &sink, &bare);
+        let unread = |key: &str| {
+            let error = ConnectorError::new(ErrorKind::Protocol, "reading", "no").with_remedy("give the scope");
+            Ok(vec![Outcome::<()>::Unread(key.to_owned(), error)])
+        };
+        out.take_all(stream::iter(["a", "b"].map(unread)), |_, ()| 0).await.unwrap();
+        assert_eq!(out.end(None, Traffic::default()).notes, ["remedy: give the scope"]);
+    }
+
+    #[tokio::test]
     async fn keys_that_were_handed_over_by_themselves_are_known() {
         let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
         let (sink, bare) = (Counting::default(), Bare::default());
@@ -397,6 +411,12 @@ mod tests {
         let mut out = Handover::new(&request, &sink, &bare);
         out.key("a").await.unwrap();
         assert_eq!((bare.has("a"), bare.has("b")), (true, false));
+        let other = ScopePlan { stream: "apis".to_owned(), name: Arc::from("t") };
+        Handover::new(&ReadRequest { scope: &other, ..request }, &sink, &bare);
+        assert!(bare.has("a"), "another scope is read");
+        Handover::new(&request, &sink, &bare);
+        assert!(!bare.has("a"), "the scope is read again");
+        Handover::new(&request, &sink, &bare).key("a").await.unwrap();
         bare.clear();
         assert!(!bare.has("a"));
     }

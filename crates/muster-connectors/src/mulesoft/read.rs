@@ -59,13 +59,13 @@ impl Shared {
         self.assets.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn definition(&self, name: &str) -> Option<Arc<Found>> {
+    pub(super) fn definition(&self, name: &str) -> Option<Arc<Found>> {
         let kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|(known, _)| known == name).map(|(_, found)| Arc::clone(found))
     }
 
     /// Keeps a definition; the oldest go where there is no room.
-    fn keep(&self, name: String, found: &Arc<Found>) {
+    pub(super) fn keep(&self, name: String, found: &Arc<Found>) {
         let mut kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((name, Arc::clone(found)));
         let size = |found: &Found| {

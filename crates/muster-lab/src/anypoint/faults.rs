@@ -48,6 +48,12 @@ pub struct AnypointFaults {
     pub fail_asset: Option<String>,
     /// Exchange answers a proxy's page for this asset.
     pub html_asset: Option<String>,
+    /// Exchange shows this asset no more, though instances serve it.
+    pub hide_asset: Option<String>,
+    /// Exchange answers something else than this asset.
+    pub empty_asset: Option<String>,
+    /// Files of this asset have no link.
+    pub no_link: Option<String>,
     /// So many links are refused before one is honoured.
     pub expire_links: u64,
     /// Links lead to another host.

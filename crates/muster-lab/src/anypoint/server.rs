@@ -353,6 +353,12 @@ fn asset(shared: &Shared, world: &World, (group, id, version): (&str, &str, &str
     if is(&faults.html_asset) {
         return Response::new(Body::from("<html><body>Bad gateway</body></html>"));
     }
+    if is(&faults.hide_asset) {
+        return refused(StatusCode::NOT_FOUND, "Asset not found");
+    }
+    if is(&faults.empty_asset) {
+        return sent(&json!({ "status": "maintenance" }));
+    }
     let found = world.assets.get(&(group.to_owned(), id.to_owned())).filter(|asset| asset.semver() == version);
     let Some(found) = found else { return refused(StatusCode::NOT_FOUND, "Asset not found") };
     let hostile = faults.hostile_files.get(id).copied();
@@ -381,6 +387,9 @@ fn asset(shared: &Shared, world: &World, (group, id, version): (&str, &str, &str
     }
     let mut whole = answers::asset(world, found, &files);
     for file in whole["files"].as_array_mut().into_iter().flatten() {
+        if is(&faults.no_link) {
+            file["externalLink"] = Value::Null;
+        }
         match hostile {
             Some(HostileFile::WrongSha1) => file["sha1"] = "da39a3ee5e6b4b0d3255bfef95601890afd80709".into(),
             Some(HostileFile::WrongMd5) => {

@@ -216,7 +216,7 @@ async fn an_empty_list_of_a_missing_scope_is_noted_and_what_it_held_is_held() {
     platform.set_faults(AnypointFaults { empty_environment: Some(environment), ..AnypointFaults::default() });
     let (code, ledger, lines) = sync(&installation, &[]).await;
     // They answer when they are asked for by their ids, which proves the list short.
-    assert_eq!((code, gone(&lines)), (3, 0), "{ledger}");
+    assert_eq!((code, gone(&lines)), (1, 0), "{ledger}");
     assert!(ledger.to_string().contains("apis answer when they are asked for, and were not listed"), "{ledger}");
     assert!(ledger.to_string().contains("lacks the scope `View APIs Configuration`"), "{ledger}");
     assert_eq!(inventory(&installation), before);

@@ -92,3 +92,18 @@ async fn apis_of_a_subscription_that_is_left_out_are_out_of_scope() {
         [Verdict::OutOfScope, Verdict::Deleted, Verdict::Forbidden, Verdict::Unknown, Verdict::Present]
     );
 }
+
+#[tokio::test]
+async fn a_subscription_that_the_profile_names_and_is_disabled_is_left_out() {
+    let azure = Azure::start(|_| {
+        let listed = json!([{ "subscriptionId": "s-1" }, { "subscriptionId": "S-2", "state": "Disabled" }]);
+        vec![token(), list(listed), list(json!([]))]
+    });
+    let mut config = azure.config("v1");
+    config.subscriptions = ["s-1", "s-2", "s-3"].map(str::to_owned).to_vec();
+    let source = ApiManagement::new(config, Arc::new(SystemClock)).unwrap();
+    let plan = source.plan().await.unwrap();
+    let names: Vec<&str> = plan.scopes.iter().map(|scope| &*scope.name).collect();
+    assert_eq!(names, ["/subscriptions/s-3"], "the one that is not visible is a gap; the disabled one is none");
+    assert!(source.is_left_out("s-2"));
+}

@@ -268,6 +268,12 @@ fn how_long_a_server_asks_to_wait_is_read_by_its_own_clock() {
         assert_eq!(wait(&headers), None, "{why}");
     }
     let headers = [date, ("x-ratelimit-reset", &*reset(at + 30))];
+    let of = |status: u16, left: &str| {
+        let headers = [headers.as_slice(), &[("x-ratelimit-remaining", left)]].concat();
+        told(status, &headers).asks_to_wait(&THROTTLING).map(|wait| wait.as_secs())
+    };
+    assert_eq!((of(429, "0"), of(503, "0"), of(429, "480")), (Some(30), Some(30), None), "calls are left");
+    assert_eq!((of(500, "0"), of(502, "0"), of(408, "0")), (None, None, None), "said of no failure of its own");
     assert_eq!(told(429, &headers).asks_to_wait(&Throttling::default()), None, "not every server means the same by it");
 }
 

@@ -186,3 +186,86 @@ fn a_backend_is_no_address_of_the_definitions_however_it_is_written() {
         told.iter().map(|url| (url["kind"].as_str().unwrap(), url["url"].as_str().unwrap())).collect();
     assert_eq!(kinds, [("definition", "https://api.example.com/x"), ("implementation", "https://backend.internal/x")]);
 }
+
+#[test]
+fn definitions_are_kept_by_all_that_they_take() {
+    let shared = Shared::default();
+    let large = Arc::new(crate::kit::definition::Found {
+        endpoints: Some(vec![json!({}); 40_000]),
+        ..crate::kit::definition::Found::nothing(crate::kit::definition::State::Stored)
+    });
+    shared.keep("a".to_owned(), &large);
+    assert!(shared.definition("a").is_some());
+    shared.keep("b".to_owned(), &large);
+    assert!(shared.definition("a").is_none() && shared.definition("b").is_some());
+}
+
+/// Twelve versions of one asset, a definition of 512 KiB each: handed over as they come, never all at once.
+#[tokio::test]
+async fn versions_of_one_asset_are_handed_over_as_they_come() {
+    let platform = Platform::start();
+    let port = platform.port;
+    let version = |n: u64| {
+        let mut one = instance(n);
+        (one["assetId"], one["assetVersion"]) = ("a".into(), format!("{n}.0.0").into());
+        one
+    };
+    platform.answers(move |path| match path {
+        path if path.contains("/apis?") => {
+            let all: Vec<Json> = (1..=12).map(version).collect();
+            let items = json!([{ "id": 1, "totalApis": 12, "apis": all }]);
+            Some(ok(&json!({ "assets": if path.contains("offset=0") { items } else { json!([]) }, "total": 1 })))
+        }
+        path if path.contains("/apis/") => Some(ok(&version(path.rsplit('/').next()?.parse().ok()?))),
+        path if is_asset(path) => {
+            let mut file = file(port);
+            file["externalLink"] = format!("http://127.0.0.1:{port}/file/{}", path.rsplit('/').next()?).into();
+            Some(ok(&asset_of("a", &json!([file]))))
+        }
+        path if path.starts_with("/file/") => {
+            Some((200, "", format!("{FILE}# {path}{}\n", "x".repeat(512 << 10)).into_bytes()))
+        }
+        _ => None,
+    });
+    let source = platform.source(ORGANIZATION, &json!({}));
+    source.plan().await.unwrap();
+    let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from(PLACE) };
+    let sink = Watching(&platform, Mutex::default());
+    let request = ReadRequest { scope: &scope, mode: Mode::Delta, cursor: None };
+    assert_eq!(source.read(request, &sink).await.unwrap().open, None);
+    // How many files were fetched when each batch came.
+    let fetched = sink.1.into_inner().unwrap();
+    assert!(fetched.len() >= 3 && fetched[0] < 7 && platform.asked("/file/") == 12, "{fetched:?}");
+}
+
+struct Watching<'a>(&'a Platform, Mutex<Vec<usize>>);
+
+#[async_trait]
+impl BatchSink for Watching<'_> {
+    async fn send(&self, _: Batch) -> Result<(), SinkClosed> {
+        self.1.lock().unwrap().push(self.0.asked("/file/"));
+        Ok(())
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn marks_of_what_was_not_listed_are_kept_where_the_count_says_so() {
+    let platform = Platform::start();
+    let source = platform.source(ORGANIZATION, &json!({}));
+    platform.run(&source).await;
+    let before = platform.cursor.lock().unwrap().clone();
+    // One is listed without its id, and counted.
+    platform.answers(|path| {
+        let items =
+            json!([{ "id": 1, "totalApis": 1, "groupId": "g", "assetId": "a1", "apis": [{ "assetId": "a1" }] }]);
+        let items = if path.contains("offset=0") { items } else { json!([]) };
+        path.contains("/apis?").then(|| ok(&json!({ "assets": items, "total": 1 })))
+    });
+    let run = platform.run(&source).await;
+    assert_eq!((run.open(), run.records, run.keys), ("", 0, 0));
+    assert_eq!(run.end.cursor.map(|cursor| cursor.0), before.map(|cursor| cursor.0));
+}
