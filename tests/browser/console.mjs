@@ -9,8 +9,10 @@ import {
 } from "./stage.mjs";
 
 const USERS = 300;
-/** What the simulated tenant says of itself, and the address of the profile that reads it. */
-let azure, profile;
+/** A query for what the gateway of MuleSoft brought. */
+const OF_MULESOFT = "inventory.source:'MuleSoft'";
+/** What the simulated gateways say of themselves, and the address of the profile that reads the one at hand. */
+let azure, mulesoft, profile;
 
 before(() => start("demo", "--users", String(USERS), "--apis", "0"), { timeout: START_MS + 30_000 });
 after(stop);
@@ -215,6 +217,105 @@ test("an API shows its endpoints, its definition, and after a change what its ca
   await look();
 });
 
+test("a connector of MuleSoft brings instances, with what they serve, their addresses and their packages", async () => {
+  mulesoft = await source("anypoint", "--seed", "3", "--groups", "1", "--environments", "2", "--apis", "8", "--page", "100");
+  await open("/console/connectors/new");
+  await follow("main a[href$='/new/mulesoft']");
+  await look();
+  const settings = {
+    "name": "Anypoint", "authentication.organizationId": mulesoft.organizationId,
+    "authentication.environmentId": mulesoft.environmentId, "authentication.clientId": mulesoft.clientId,
+    "authentication.clientSecret": "wrong", "endpoints.base": mulesoft.url, "endpoints.storage": mulesoft.storage,
+  };
+  await fill(settings);
+  assert.equal(await text("h1"), "Anypoint");
+  const connector = path();
+  const tested = async (outcome) => {
+    await open(connector);
+    await follow("form[action$='/test'] button");
+    await ended();
+    assert.match(await text("#live .badges"), outcome);
+    await look();
+  };
+  await tested(/failed/);
+  assert.match(await text("#live"), /What to do|secret/i);
+  await open(`${connector}/edit`);
+  await fill({ "authentication.clientSecret": mulesoft.clientSecret });
+  assert(!(await page.content()).includes(mulesoft.clientSecret), "the secret is not shown");
+  await tested(/passed/);
+  await open(`${connector}/profiles/new`);
+  await page.type("#name", "All instances");
+  await page.select("[name='parameters.businessGroups']", "below");
+  for (const choice of ["allEnvironments", "unmanagedAssets"]) {
+    await page.click(`[name='parameters.${choice}']`);
+  }
+  await look();
+  await follow("main form button.primary");
+  profile = path();
+  await faults({ hideEnvironments: true });
+  await run(/failed/i);
+  await look();
+  await open(`/console/apis?q=${encodeURIComponent(OF_MULESOFT)}`);
+  assert.match(await text("#results .empty"), /Nothing (matches|has been)/);
+  await faults({ forbidEnvironment: mulesoft.environmentId });
+  await run(/partial/i);
+  assert.match(await text("table.ledger"), /remedy: give the connected app the scope `View APIs Configuration`/);
+  await look();
+  await faults({});
+  await run();
+  await open("/console/apis");
+  await search(OF_MULESOFT);
+  // An asset that nobody serves in each business group, besides the instances.
+  assert.equal(await found(), mulesoft.apis + mulesoft.businessGroups);
+  await look();
+});
+
+test("an instance of MuleSoft's is one of its asset, and its package can be had", async () => {
+  const first = async (query) => {
+    await open("/console/apis");
+    await search(`${OF_MULESOFT} and ${query}`);
+    await follow("#results tbody th a");
+  };
+  await first("specFormat:'raml 1.0' and definitionState:stored and runtimeStatus:active");
+  const served = await text("section[aria-labelledby=served]");
+  assert.match(served, /Service statuspublished Runtime statusactive Business group.+ Environment./);
+  const kinds = await texts(".addresses .badge");
+  assert(kinds.some((kind) => /definition/.test(kind)) && kinds.some((kind) => /implementation/.test(kind)), `${kinds}`);
+  await look();
+  const link = await page.$eval("section[aria-labelledby=definition] a[download]", (link) => link.getAttribute("href"));
+  const [type, starts] = await page.evaluate(async (link) => {
+    const answer = await fetch(link);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    return [answer.headers.get("content-type"), String.fromCharCode(...bytes.slice(0, 2))];
+  }, link);
+  assert.deepEqual([type, starts], ["application/zip", "PK"]);
+  await follow("section[aria-labelledby=definition] a[href$='/definition']:not([download])");
+  assert.match(await text("main"), /It is no text: download it/);
+  await look();
+  await page.goBack();
+  const asset = await text("section[aria-labelledby=served] code");
+  await follow("section[aria-labelledby=served] a");
+  await settled();
+  assert(await found() >= 1);
+  await follow("#results tbody th a");
+  assert.equal(await text("section[aria-labelledby=served] code"), asset);
+  // What owners give their callers goes before what the definition says, and a backend is never the address.
+  await first("api.url:api1000");
+  assert.match((await texts(".addresses li"))[0], /consumer https:\/\/api1000/);
+  await look();
+  const names = (await (await fetch(`${mulesoft.url}/_lab/truth`)).json())
+    .filter((api) => api.definitionState === "stored").map((api) => api.name);
+  await first(`displayName:'${names.find((name, at) => names.indexOf(name) !== at)}'`);
+  assert.match(await text("section[aria-labelledby=definition]"), /The same definition as \d+ others?: .+ of Anypoint/);
+  await first("specFormat:wsdl*");
+  assert.match(await text("#endpoints"), /POST/);
+  await look();
+  await first("definitionState:none and not api.groupId:*");
+  assert.match(await text("section[aria-labelledby=served]"), /The instance names none/);
+  assert.match(await text("section[aria-labelledby=definition]"), /No document is kept/);
+  await look();
+});
+
 test("dead letters, what is held, and one's own account", async () => {
   for (const place of ["dead-letters", "held"]) {
     await follow(`nav a[href='/console/${place}']`);
@@ -286,12 +387,25 @@ test("signed out is out", async () => {
   await look();
 });
 
+/** Fills what a form asks for, and sends it. */
+async function fill(settings) {
+  for (const [key, value] of Object.entries(settings)) {
+    await page.type(`[name='${key === "name" ? key : `settings.${key}`}']`, value);
+  }
+  await follow("main form button.primary");
+}
+
+/** How the platform of MuleSoft fails from now on. */
+const faults = (faults) => fetch(`${mulesoft.url}/_lab/faults`, {
+  method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(faults),
+}).then((answer) => assert(answer.ok));
+
 /** Runs the profile that reads the APIs, to its end. */
-async function run() {
+async function run(outcome = /complete/i) {
   await open(profile);
   await follow("main form[action$='/run'] button.primary");
   await ended();
-  assert.match(await text("#live .badges"), /complete/i);
+  assert.match(await text("#live .badges"), outcome);
 }
 
 /** Whether the list that is open fits its place even with a name and an address that are long and without blanks. */

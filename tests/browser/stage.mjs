@@ -23,7 +23,8 @@ export const said = (name) => process.env[name] ?? assert.fail(`the variable ${n
 
 /** The folder of the hub and the browser, the hub's first line, the page that is open. */
 export let data, banner, page;
-let hub, lab, browser;
+let hub, browser;
+const labs = [];
 /** What happened since the last look: console errors, requests, answers. */
 const seen = { errors: [], requests: [], refused: [] };
 /** axe's lesser findings, told at the end. */
@@ -54,7 +55,7 @@ async function end(server) {
 /** Starts a simulated source; gives what its first line says. It ends with the hub. */
 export async function source(...words) {
   const [server, told] = await serve("lab", ...words);
-  lab = server;
+  labs.push(server);
   return told;
 }
 
@@ -81,7 +82,7 @@ export async function start(...words) {
 export async function stop() {
   await browser?.close();
   await end(hub);
-  await end(lab);
+  for (const lab of labs) await end(lab);
   if (data) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
   for (const [finding, places] of lesser) console.log(`lesser finding: ${finding}: ${[...places].join(", ")}`);
   console.log(`looked at ${looked.size} pages in ${SCHEMES.join(" and ")}: ${[...looked].join(", ")}`);

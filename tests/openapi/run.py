@@ -20,8 +20,9 @@ SEED = 1
 MAXIMUM_EXAMPLES = 8
 SECONDS = 100
 START_SECONDS = 90
-# Signing out would end the session that all else is asked with; muster-web's own tests sign out.
-LEFT_OUT = "signOut"
+# Signing out would end the session that all else is asked with; parcels and offers of agents are packed, which no generator
+# does. Muster-web's own tests do both.
+LEFT_OUT = ["signOut", "offerRecords", "putParcel"]
 # So would a change of the user who asks, whom schemathesis finds in answers: it comes alone, and changes another user.
 ALONE = "updateUser"
 SECONDS_ALONE = 15
@@ -37,6 +38,7 @@ IDS = {
     "inventory/users": "/api/v1/inventory/users",
     "inventory/groups": "/api/v1/inventory/groups",
     "inventory/roles": "/api/v1/inventory/roles",
+    "inventory/apis": "/api/v1/inventory/apis",
 }
 IDS_PER_LIST = 5
 
@@ -132,7 +134,7 @@ def main(program):
         command += ["--seed", str(SEED), "--request-timeout", "15", "--generation-database", "none"]
         command += ["--continue-on-failure", "--warnings", "off", "--no-color"]
         selections = [
-            (SECONDS, ["--exclude-operation-id", LEFT_OUT, "--exclude-operation-id", ALONE]),
+            (SECONDS, [part for name in [*LEFT_OUT, ALONE] for part in ("--exclude-operation-id", name)]),
             (SECONDS_ALONE, ["--include-operation-id", ALONE]),
         ]
         has_failed = False

@@ -34,7 +34,7 @@ Muster's workshop.
 usage: cargo xtask <verb> [options]
 
   quick                    before every commit, 3 minutes warm: formatting, lints, unit tests and the integration tests
-                           that need no server, crate arrows, licences, file sizes, paths
+                           that need no server (with a tenth of the kills), crate arrows, licences, file sizes, paths
   test [--without samba] [--without browser]
                            what CI runs, 25 minutes: sets up the tools, then what `quick` looks at, then every suite
                            over SQLite and PostgreSQL, a real Active Directory domain controller (Samba) and OpenLDAP,

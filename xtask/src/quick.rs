@@ -6,10 +6,14 @@ use crate::shell::Shell;
 use crate::steps::Steps;
 use crate::{deps, house};
 
+const KILLS: &str = "10";
+
 pub(crate) fn run(shell: &Shell) -> Result<()> {
     let mut steps = Steps::default();
     let result = looks(shell, &mut steps).and_then(|()| {
-        // Suites that would use a server find its variable unset (see `Shell::command`).
+        // Suites that would use a server find its variable unset (see `Shell::command`). What is killed a hundred times
+        // by `test` is killed here to see that it still can be.
+        let shell = shell.with("MUSTER_KILLS", KILLS);
         steps.take("tests", || shell.cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--tests"]))
     });
     eprintln!("\n{}", steps.table());

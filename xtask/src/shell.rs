@@ -11,6 +11,8 @@ use serde_json::Value;
 pub(crate) struct Shell {
     root: PathBuf,
     variables: Vec<(String, String)>,
+    /// What a program tells is shown when it has ended: it runs beside others.
+    is_apart: bool,
 }
 
 impl Shell {
@@ -19,13 +21,13 @@ impl Shell {
         if std::env::var("CI").is_ok_and(|value| value == "true") {
             variables.push(("CARGO_INCREMENTAL".to_owned(), "0".to_owned()));
         }
-        Ok(Self { root: root()?, variables })
+        Ok(Self { root: root()?, variables, is_apart: false })
     }
 
     /// A shell in another repository than this one.
     #[cfg(test)]
     pub(crate) fn at(root: &Path) -> Self {
-        Self { root: root.to_owned(), variables: Vec::new() }
+        Self { root: root.to_owned(), variables: Vec::new(), is_apart: false }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -36,7 +38,12 @@ impl Shell {
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut variables = self.variables.clone();
         variables.push((name.to_owned(), value.to_owned()));
-        Self { root: self.root.clone(), variables }
+        Self { root: self.root.clone(), variables, is_apart: self.is_apart }
+    }
+
+    /// The same shell for a thread of its own: what its children tell comes in one piece.
+    pub(crate) fn apart(&self) -> Self {
+        Self { is_apart: true, root: self.root.clone(), variables: self.variables.clone() }
     }
 
     /// A command that runs in the repository's root, free of what `cargo run` told this process about itself: build
@@ -57,7 +64,17 @@ impl Shell {
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         let mut command = self.command(program);
         command.args(arguments);
-        finish(&mut command)
+        if !self.is_apart {
+            return finish(&mut command);
+        }
+        let line = line(&command);
+        let output = command.output().with_context(|| format!("starting `{line}`"))?;
+        let told = [output.stdout, output.stderr].concat();
+        eprintln!("     $ {line}\n{}", String::from_utf8_lossy(&told));
+        if !output.status.success() {
+            bail!("`{line}` ended with {}", output.status);
+        }
+        Ok(())
     }
 
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Result<()> {

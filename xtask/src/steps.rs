@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 /// What became of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,9 +12,15 @@ pub(crate) enum Outcome {
     LeftOut,
 }
 
-#[derive(Default)]
 pub(crate) struct Steps {
+    begun: Instant,
     taken: Vec<(String, Duration, Outcome)>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { begun: Instant::now(), taken: Vec::new() }
+    }
 }
 
 impl Steps {
@@ -23,8 +29,33 @@ impl Steps {
         eprintln!("==== {name}");
         let start = Instant::now();
         let result = work();
+        self.taken(name, start.elapsed(), result)
+    }
+
+    /// Takes one step on a thread of its own, while others are taken; ends when all have.
+    pub(crate) fn beside(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> Result<()> + Send,
+        others: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        eprintln!("==== {name}, beside what follows");
+        let (result, time, others) = std::thread::scope(|scope| {
+            let apart = scope.spawn(|| {
+                let start = Instant::now();
+                let result = work();
+                (result, start.elapsed())
+            });
+            let others = others(self);
+            let (result, time) = apart.join().unwrap_or_else(|_| (Err(anyhow!("it panicked")), Duration::ZERO));
+            (result, time, others)
+        });
+        self.taken(name, time, result).and(others)
+    }
+
+    fn taken<T>(&mut self, name: &str, time: Duration, result: Result<T>) -> Result<T> {
         let outcome = if result.is_ok() { Outcome::Passed } else { Outcome::Failed };
-        self.taken.push((name.to_owned(), start.elapsed(), outcome));
+        self.taken.push((name.to_owned(), time, outcome));
         result.with_context(|| format!("step `{name}` failed"))
     }
 
@@ -32,8 +63,9 @@ impl Steps {
         self.taken.push((name.to_owned(), Duration::ZERO, Outcome::LeftOut));
     }
 
+    /// How long it took by the clock on the wall: less than the sum, where steps ran beside one another.
     pub(crate) fn total(&self) -> Duration {
-        self.taken.iter().map(|(_, time, _)| *time).sum()
+        self.begun.elapsed()
     }
 
     pub(crate) fn table(&self) -> String {

@@ -24,6 +24,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "ldapsearch", packages: &["ldap-utils"] },
     Tool { program: "openssl", packages: &["openssl"] },
     Tool { program: "python3", packages: &["python3"] },
+    Tool { program: "tinyproxy", packages: &["tinyproxy"] },
     Tool { program: "/usr/lib/postgresql", packages: &["postgresql"] },
     Tool { program: "node", packages: &["nodejs"] },
     Tool { program: "npm", packages: &["npm"] },
@@ -107,28 +108,38 @@ fn all(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     // As the README begins the demo: of the programs that the workspace holds, cargo has to choose ours.
     steps.take("build", || offline.cargo(&["run", "--locked", "--", "--version"]))?;
     quick::looks(&offline, steps)?;
-    suites(&offline, plan, steps)?;
-    match plan.browser {
-        Suite::Run => steps.take("browser", || browser::run(&offline))?,
-        Suite::Without | Suite::NeedsRoot => steps.leave_out("browser"),
-    }
-    steps.take("openapi", || openapi::run(&offline))?;
-    steps.take("definitions", || definitions::run(&offline))?;
-    for judge in judges::ALL {
-        let name = judge.name;
-        if judge.has_labs(&offline) {
-            steps.take(name, || judge.run(&offline))?;
-        } else {
-            // Told in the table: nobody shall take a run without it for one with it.
-            steps.leave_out(&format!("{name}: no ../shared/labs/{name}"));
-        }
-    }
-    let strict = offline.with("RUSTDOCFLAGS", "-D warnings");
-    steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
-    steps.take("gen", || generate::run(&offline, generate::Mode::Check))
+    suites(&offline, plan, steps)
 }
 
-/// The full suites, with every server there is. The labs stop at the end of this function, whatever happens.
+/// What needs no server of the labs; the API against its description keeps one core busy for as long as it is given.
+fn rest(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
+    let apart = shell.apart();
+    steps.beside(
+        "openapi",
+        || openapi::run(&apart),
+        |steps| {
+            match plan.browser {
+                Suite::Run => steps.take("browser", || browser::run(shell))?,
+                Suite::Without | Suite::NeedsRoot => steps.leave_out("browser"),
+            }
+            steps.take("definitions", || definitions::run(shell))?;
+            for judge in judges::ALL {
+                let name = judge.name;
+                if judge.has_labs(shell) {
+                    steps.take(name, || judge.run(shell))?;
+                } else {
+                    // Told in the table: nobody shall take a run without it for one with it.
+                    steps.leave_out(&format!("{name}: no ../shared/labs/{name}"));
+                }
+            }
+            let strict = shell.with("RUSTDOCFLAGS", "-D warnings");
+            steps.take("doc", || strict.cargo(&["doc", "--workspace", "--no-deps", "--locked"]))?;
+            steps.take("gen", || generate::run(shell, generate::Mode::Check))
+        },
+    )
+}
+
+/// The full suites, with every server there is, and the rest. The labs stop at the end of this function, whatever happens.
 fn suites(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     let postgres = steps.take("lab: postgres", || Lab::start(shell, Kind::Postgres, &[]))?;
     let mut shell = shell.with("MUSTER_TEST_POSTGRES", postgres.fact("url")?);
@@ -150,10 +161,12 @@ fn suites(shell: &Shell, plan: Plan, steps: &mut Steps) -> Result<()> {
     }
     steps.take("suites", || shell.cargo(&["test", "--workspace", "--locked"]))?;
     if directory.is_some() && plan.browser == Suite::Run {
-        steps.take("browser: samba", || browser::run_samba(&shell))
+        // It waits for schedules, most of the time.
+        let apart = shell.apart();
+        steps.beside("browser: samba", || browser::run_samba(&apart), |steps| rest(&shell, plan, steps))
     } else {
         steps.leave_out("browser: samba");
-        Ok(())
+        rest(&shell, plan, steps)
     }
 }
 

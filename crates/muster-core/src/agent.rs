@@ -11,6 +11,8 @@
 mod parcel;
 mod session;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::connector::{Cursor, Mode, Sections};
@@ -31,6 +33,7 @@ pub const SESSION_HEADER: &str = "Muster-Agent-Session";
 /// `POST /agent/v1/sessions`: an agent's process begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentHello))]
 pub struct Hello {
     /// `qualys.customerUuid`: the tenant.
     pub customer: String,
@@ -55,6 +58,7 @@ pub struct Hello {
 /// The hub's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentWelcome))]
 pub struct Welcome {
     /// Names the session in [`SESSION_HEADER`].
     pub session: String,
@@ -69,6 +73,7 @@ pub struct Welcome {
 /// What an agent reads, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentConfiguration))]
 pub struct Configuration {
     /// Changes when anything of it does: the agent then begins a new session.
     pub revision: String,
@@ -79,6 +84,7 @@ pub struct Configuration {
     /// The profile's name.
     pub profile: String,
     /// Settings by section, `profile` with its parameters among them; no secret.
+    #[cfg_attr(feature = "schema", schema(value_type = Object))]
     pub sections: Sections,
     /// Secret fields, as [`session_keyring`] opens them; their place is {customer, session, field}.
     pub sealed: std::collections::BTreeMap<String, String>,
@@ -91,12 +97,14 @@ pub struct Configuration {
 /// Where a scope's next reading begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentScopeCursor))]
 pub struct ScopeCursor {
     /// The stream.
     pub stream: String,
     /// The scope.
     pub scope: String,
     /// The cursor.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub cursor: Cursor,
 }
 
@@ -104,12 +112,14 @@ pub struct ScopeCursor {
 /// `wait_ms`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentReport))]
 pub struct Report {
     /// How long the hub may take to answer, at most 20,000.
     pub wait_ms: u64,
     /// When it runs next, RFC 3339.
     pub next_run: Option<String>,
     /// What waits on its disk.
+    #[cfg_attr(feature = "schema", schema(value_type = Object))]
     pub spool: Spooled,
     /// The orders it works at: others that are open were its predecessor's.
     pub working: Vec<i64>,
@@ -120,6 +130,7 @@ pub struct Report {
 /// What waits on an agent's disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentSpooled))]
 pub struct Spooled {
     /// Parcels.
     pub entries: u64,
@@ -134,6 +145,7 @@ pub struct Spooled {
 /// A line of an agent's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentLine))]
 pub struct Line {
     /// When, RFC 3339.
     pub at: String,
@@ -146,6 +158,7 @@ pub struct Line {
 /// The hub's answer to a [`Report`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentAnswer))]
 pub struct Answer {
     /// The configuration's revision now.
     pub revision: String,
@@ -156,6 +169,7 @@ pub struct Answer {
 /// One call of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentOrder))]
 pub struct Order {
     /// Its id.
     pub id: i64,
@@ -172,6 +186,7 @@ pub struct Order {
 /// A method of a connector, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentTask))]
 pub enum Task {
     /// What is there to read. One parcel: [`Parcel::Plan`] or [`Parcel::Failed`].
     Plan,
@@ -182,8 +197,10 @@ pub enum Task {
         /// The scope.
         scope: String,
         /// How.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         mode: Mode,
         /// From where.
+        #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
         cursor: Option<Cursor>,
     },
     /// These keys again. Parcels: [`Parcel::Batch`]…, then [`Parcel::Verdicts`] or [`Parcel::Failed`].
@@ -197,13 +214,49 @@ pub enum Task {
     Check,
 }
 
+/// `POST /agent/v1/enrol`: a one-time token becomes a credential of one's own. Nobody needs to be signed in for it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentEnrol))]
+pub struct Enrol {
+    /// The one-time token.
+    pub token: String,
+    /// The machine's name, for people.
+    pub host: String,
+}
+
+/// The answer: what signs in at `/auth/oidc` from now on. It is shown this once.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentEnrolled))]
+pub struct Enrolled {
+    /// The header `clientId`.
+    pub client_id: String,
+    /// The header `clientSecret`.
+    pub client_secret: String,
+}
+
+impl fmt::Debug for Enrol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Enrol").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Enrolled {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Enrolled").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
 /// `POST /agent/v1/runs`: the agent's hour has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentRunRequest))]
 pub struct RunRequest {
     /// Made by the agent, once for each run: asked again with it, the answer is the same run.
     pub request: String,
     /// How to read; the hub's choice where it is absent.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub mode: Option<Mode>,
     /// When the reading was done, RFC 3339, where it was done while the hub was away.
     pub read_at: Option<String>,
@@ -212,6 +265,7 @@ pub struct RunRequest {
 /// The answer, and that of `GET /agent/v1/runs/{job}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AgentRunState))]
 pub struct RunState {
     /// The job: `Order::job`.
     pub job: String,
@@ -222,6 +276,7 @@ pub struct RunState {
     /// Why, in a sentence.
     pub message: Option<String>,
     /// What was read and done, per scope.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<Object>))]
     pub ledger: Vec<crate::ledger::LedgerLine>,
     /// Where the next run begins.
     pub cursors: Vec<ScopeCursor>,

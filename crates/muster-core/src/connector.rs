@@ -280,6 +280,8 @@ pub enum ErrorKind {
     Protocol,
     /// The run was cancelled.
     Cancelled,
+    /// The agent that read went away in the middle, and another process of it is there: nothing is wrong with the source.
+    Interrupted,
 }
 
 /// A connector's failure: what was being done, to what, and what to do about it.
@@ -429,6 +431,17 @@ pub fn put_secret(sections: &mut Sections, field: &str, secret: &Secret) {
     let section = sections.entry(section).or_insert_with(|| Sections::new().into());
     if let Some(keys) = section.as_object_mut() {
         keys.insert(key.to_owned(), secret.reveal().into());
+    }
+}
+
+/// Puts something in the place of each required secret that is not there: its holder is elsewhere, and the settings are
+/// to be checked without it.
+pub fn stand_in(sections: &mut Sections, spec: &ConnectorSpec) {
+    for field in spec.fields.iter().filter(|field| field.kind == "secret" && field.required) {
+        let is_there = sections.get(field.section).and_then(|section| section.get(field.key)).is_some();
+        if !is_there {
+            put_secret(sections, &format!("{}.{}", field.section, field.key), &Secret::new("held by the agent"));
+        }
     }
 }
 

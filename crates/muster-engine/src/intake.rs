@@ -3,6 +3,7 @@
 mod definitions;
 mod moved;
 mod parked;
+mod told;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,7 +13,7 @@ use muster_core::clock::Instant;
 use muster_core::connector::Batch;
 use muster_core::ledger::{Counters, LedgerLine};
 use muster_core::link::LinkPage;
-use muster_core::map::{Rejection, TransformMap};
+use muster_core::map::TransformMap;
 use muster_core::model::AttributeKind;
 use muster_core::reconcile::{self, Cause, Decision, Known};
 use muster_core::record::{RecordBatch, RecordView};
@@ -25,6 +26,7 @@ use roaring::RoaringTreemap;
 use crate::executor::Progress;
 use moved::moved;
 pub(crate) use parked::release_parked;
+use told::Told;
 
 /// Keys that a sweep may meet without knowing them, before it asks for a full run instead.
 const UNKNOWN_KEYS: usize = 10_000;
@@ -55,6 +57,8 @@ pub(crate) struct Taken {
     /// Keys that a sweep met and the inventory does not know.
     pub(crate) unknown: Vec<String>,
     pub(crate) too_many_unknown: bool,
+    /// Records of which only the hashes came, and that the inventory does not have just so.
+    pub(crate) stale: u64,
     seen: RoaringTreemap,
     /// What an earlier attempt of this run counted as written.
     counted: RoaringTreemap,
@@ -85,6 +89,7 @@ impl Intake {
             keyless: 0,
             unknown: Vec::new(),
             too_many_unknown: false,
+            stale: 0,
             seen: RoaringTreemap::new(),
             counted: RoaringTreemap::new(),
             rejected: HashSet::new(),
@@ -110,6 +115,7 @@ impl Intake {
     pub(crate) fn go_on(&mut self, taken: &mut Taken) {
         self.taken.line = taken.line.clone();
         self.taken.keyless = taken.keyless;
+        self.taken.stale = taken.stale;
         self.taken.seen = std::mem::take(&mut taken.seen);
         self.taken.counted = std::mem::take(&mut taken.counted);
         self.taken.rejected = std::mem::take(&mut taken.rejected);
@@ -217,6 +223,10 @@ impl Intake {
         for (record, prior) in records.iter().zip(priors) {
             let bits = reconcile::attribute_bits(record, &model);
             let Some(prior) = prior else {
+                if record.is_known() {
+                    self.taken.stale += 1;
+                    continue;
+                }
                 if created.insert(record.key()) {
                     self.create(record, (scope, bits), work).await?;
                 }
@@ -232,6 +242,10 @@ impl Intake {
                 known => reconcile::decide(known.as_ref(), record, self.settings.map_id, scope),
             };
             match (decision, &prior.known, documents.get(&prior.id)) {
+                // Nothing is guessed: its values did not come.
+                (Decision::Update | Decision::Reappear | Decision::Refresh, ..) if record.is_known() => {
+                    self.taken.stale += 1;
+                }
                 (Decision::Update | Decision::Reappear | Decision::Refresh, Some(known), Some(document)) => {
                     self.rewrite(record, (prior.id, known, document), (decision, scope, bits), work);
                 }
@@ -457,20 +471,6 @@ impl Intake {
             }
         }
         Ok(())
-    }
-}
-
-/// Why a record was rejected, and what is kept of it.
-struct Told {
-    reason: String,
-    raw: Vec<u8>,
-    /// The target that stayed empty, where a map said so.
-    target: Option<String>,
-}
-
-impl Told {
-    fn of(rejection: Rejection, raw: Vec<u8>) -> Self {
-        Self { reason: rejection.to_string(), raw, target: Some(rejection.target) }
     }
 }
 

@@ -23,6 +23,8 @@ use crate::intake::{Intake, IntakeSettings, Taken};
 const BATCHES_UNDER_WAY: usize = 1;
 /// How often a scope is read anew after the source went away.
 const ATTEMPTS: u32 = 3;
+/// How often it is read anew after the agent that read it went away: whoever ends one many times does not mean the scope.
+const INTERRUPTIONS: u32 = 200;
 
 /// The connector's end of the channel.
 pub(crate) struct Channel {
@@ -67,7 +69,7 @@ pub(crate) fn start(intake: Intake, cancel: &Arc<AtomicBool>) -> (Channel, JoinH
     mode = ?context.run.mode,
 ))]
 pub(crate) async fn read(context: &mut Context<'_>, at: usize, clock: &dyn Clock) -> Result<(), EngineError> {
-    let mut attempt = 1;
+    let (mut attempt, mut interruptions) = (1, 0);
     loop {
         let (fence, taken, end) = read_once(context, at).await?;
         let error = match end {
@@ -78,6 +80,11 @@ pub(crate) async fn read(context: &mut Context<'_>, at: usize, clock: &dyn Clock
         context.scopes[at].line.clone_from(&taken.line);
         if error.kind == ErrorKind::Cancelled || context.cancelled() {
             return Ok(());
+        }
+        if error.kind == ErrorKind::Interrupted && interruptions < INTERRUPTIONS {
+            context.options.progress.phase(&format!("{error}; reading anew"));
+            interruptions += 1;
+            continue;
         }
         let again = matches!(error.kind, ErrorKind::Unavailable | ErrorKind::RateLimited { .. });
         if !again || attempt >= ATTEMPTS {
@@ -115,10 +122,17 @@ async fn read_once(context: &mut Context<'_>, at: usize) -> Result<Attempt, Engi
     let mut end = context.connector.read(request, &sink).await;
     drop(sink);
     let mut taken = finish(task, &plan.name).await?;
-    if let Ok(scope_end) = &mut end
-        && !taken.unknown.is_empty()
-    {
-        fetch_unknown(context, (at, fence), &mut taken, scope_end).await?;
+    if let Ok(scope_end) = &mut end {
+        if !taken.unknown.is_empty() {
+            fetch_unknown(context, (at, fence), &mut taken, scope_end).await?;
+        }
+        if taken.stale > 0 {
+            let stale = taken.stale;
+            scope_end.open =
+                Some(format!("{stale} objects changed in the inventory while the agent sent only that they had not"));
+            // They were not read, whatever the cursor says of them.
+            scope_end.cursor = None;
+        }
     }
     Ok((fence, taken, end))
 }

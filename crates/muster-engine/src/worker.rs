@@ -8,6 +8,7 @@
 //! *Is here*: what a job does. *Is not here*: when a profile is due ([`crate::scheduler`]), who may ask (web).
 
 mod open;
+mod remote;
 mod tell;
 mod work;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use muster_connectors::ConnectorType;
 use muster_core::clock::{Clock, Instant};
 use muster_core::seal::Keyring;
-use muster_store::hub::{JobClaim, JobEnd, JobRow};
+use muster_store::hub::{JobClaim, JobEnd, JobPlace, JobRow};
 use muster_store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -41,6 +42,8 @@ const ATTEMPTS: i64 = 20;
 /// after its first claim, it is not begun again. Whoever kills a hub many times in a row does not mean the job.
 const LOSSES: i64 = 20;
 const LOSSES_TAKE: i64 = 10 * 60 * 1_000_000;
+/// How many jobs wait for agents at once, beside those that the hub reads itself: agents that keep silent starve nobody.
+const AGENTS: usize = 64;
 /// How often the queue is looked at.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -57,7 +60,7 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     /// Which worker this is, for operators.
     pub owner: String,
-    /// How many jobs it does at once.
+    /// How many jobs it does at once; those whose source an agent reads are not counted.
     pub parallel: usize,
 }
 
@@ -92,26 +95,31 @@ struct UnderWay {
 
 impl Worker {
     /// Does jobs until `stop` says so; those under way then are given back and go on elsewhere, or at the next start.
-    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.parallel));
+    pub async fn serve(self, stop: watch::Receiver<bool>) {
+        let here = self.clone().serve_place((JobPlace::Hub, self.parallel), stop.clone());
+        tokio::join!(here, self.serve_place((JobPlace::Agent, AGENTS), stop));
+    }
+
+    async fn serve_place(self, (place, parallel): (JobPlace, usize), mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(parallel));
         let mut poll = tokio::time::interval(POLL);
         let mut worked = false;
         while !*stop.borrow() {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim().await };
+            let Ok(taken) = Arc::clone(&places).acquire_owned().await else { return };
+            let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim(Some(place)).await };
             match claimed {
                 Ok(Some((job, claim))) => {
                     let worker = self.clone();
                     let stop = stop.clone();
                     tokio::spawn(async move {
                         worker.attend(job, claim, stop).await;
-                        drop(place);
+                        drop(taken);
                     });
                     worked = true;
                     continue;
                 }
                 // The last job has ended: what the writer keeps in memory serves nobody now.
-                Ok(None) if worked && places.available_permits() + 1 == self.parallel => {
+                Ok(None) if worked && places.available_permits() + 1 == parallel => {
                     worked = false;
                     if let Err(error) = self.store.rest().await {
                         tracing::debug!(error = &error as &dyn std::error::Error, "giving memory back");
@@ -120,14 +128,14 @@ impl Worker {
                 Ok(None) => {}
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "looking for jobs"),
             }
-            drop(place);
+            drop(taken);
             tokio::select! {
                 _ = poll.tick() => {}
                 _ = stop.changed() => {}
             }
         }
         // Whoever is under way notices by itself; wait until every place is free again.
-        let all = u32::try_from(self.parallel).unwrap_or(u32::MAX);
+        let all = u32::try_from(parallel).unwrap_or(u32::MAX);
         let _places = places.acquire_many(all).await;
     }
 
@@ -135,16 +143,16 @@ impl Worker {
     pub async fn drain(&self) -> Result<usize, StoreError> {
         let mut done = 0;
         let (_keep, stop) = watch::channel(false);
-        while let Some((job, claim)) = self.claim().await? {
+        while let Some((job, claim)) = self.claim(None).await? {
             self.attend(job, claim, stop.clone()).await;
             done += 1;
         }
         Ok(done)
     }
 
-    async fn claim(&self) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
+    async fn claim(&self, place: Option<JobPlace>) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
         let now = self.clock.now();
-        let claimed = self.store.claim_job(&self.owner, now, LEASE).await?;
+        let claimed = self.store.claim_job_of(place, &self.owner, now, LEASE).await?;
         if let Some((job, _)) = claimed.as_ref().filter(|(job, _)| job.attempt == 1) {
             let kind = job.kind.clone();
             metrics::histogram!("muster_job_wait_seconds", "kind" => kind).record(seconds(job.created_at, now));

@@ -17,6 +17,7 @@ mod connectors;
 pub mod dialect;
 mod digest;
 mod error;
+mod hints;
 pub mod hub;
 mod ids;
 mod inventory;

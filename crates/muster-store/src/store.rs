@@ -10,6 +10,7 @@ use sqlx::{Connection as _, PgPool, SqlitePool};
 
 use crate::StoreError;
 use crate::dialect::Dialect;
+use crate::hints::Hints;
 use crate::runs::next_id;
 use crate::schema;
 use crate::space::Space;
@@ -59,6 +60,7 @@ const POSTGRES_SESSION: [(&str, &str); 5] = [
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) pools: Pools,
+    pub(crate) hints: Hints,
     space: Space,
 }
 
@@ -101,7 +103,7 @@ impl Store {
             Location::Directory(directory) => Some(directory.clone()),
             Location::Url(_) => None,
         };
-        let store = Self { pools, space: Space::new(directory) };
+        let store = Self { pools, hints: Hints::default(), space: Space::new(directory) };
         let migrator = schema::migrator(store.dialect());
         let migrated = match &store.pools {
             Pools::Sqlite { writer, .. } => migrator.run(writer).await,

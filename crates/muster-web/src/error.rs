@@ -127,9 +127,36 @@ codes! {
     /// The profile does not run.
     Inactive = "inactive", CONFLICT, "The profile is inactive.",
         "make the profile active first";
-    /// An agent runs it.
-    RunsElsewhere = "runs_elsewhere", CONFLICT, "The hub does not run this.",
-        "run the agent, or let the hub run the connector";
+    /// An agent names a tenant that is not its token's.
+    UnknownCustomer = "unknown_customer", NOT_FOUND, "There is no such customer for this token.",
+        "give `qualys.customerUuid` as the connector's page shows it";
+    /// An agent names a connector that is not there.
+    UnknownConnection = "unknown_connection", NOT_FOUND, "There is no such connection.",
+        "give `qualys.connectionUuid` as the connector's page shows it; it may have been removed";
+    /// An agent names a profile that the connector does not have.
+    UnknownProfile = "unknown_profile", NOT_FOUND, "The connection has no such profile.",
+        "give `qualys.profileUuid` as the connector's page shows it; it may have been removed";
+    /// Whoever signed in may not read the connector.
+    AgentNotBound = "agent_not_bound", FORBIDDEN, "Whoever signed in is not bound to this connection.",
+        "let a manager bind this user or client on the connector's page, or enrol the agent there";
+    /// It was bound, and that was taken back.
+    AgentRevoked = "agent_revoked", FORBIDDEN, "This agent was revoked.",
+        "ask a manager whether it shall run again: binding it anew, or another enrolment, lets it";
+    /// The hub reads the connector itself.
+    NotByAgent = "not_run_by_agent", CONFLICT, "The hub reads this connection itself, not an agent.",
+        "set the connector's execution to `agent`, or end the agent";
+    /// A newer process is the profile's agent.
+    SessionReplaced = "session_replaced", CONFLICT, "Another process is this profile's agent now.",
+        "run one agent for each profile; this process ends";
+    /// An order is over.
+    OrderOver = "order_over", CONFLICT, "The order is over.",
+        "drop what belongs to it; the next poll says what is to be done";
+    /// Too many parcels wait.
+    TooFarAhead = "too_far_ahead", TOO_MANY_REQUESTS, "Too many parcels before this one have not been taken yet.",
+        "wait as long as `Retry-After` says and send it again";
+    /// An enrolment token is not right.
+    EnrolmentRefused = "enrolment_refused", UNAUTHORIZED, "The enrolment token is not right, was used, or is too old.",
+        "let a manager make another on the connector's page";
     /// The body is too large.
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is too large.",
         "send less at once";

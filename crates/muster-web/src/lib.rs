@@ -15,6 +15,7 @@
 //!
 //! [`Offer`]: muster_core::connector::Offer
 
+mod agent;
 pub mod api;
 pub mod auth;
 mod client;

@@ -7,7 +7,7 @@
 //!
 //! A secret is sealed for the place {tenant's id, connector's public id, `section.key`}.
 
-use muster_core::connector::{Area, Offer, Sections, SettingError, put_secret};
+use muster_core::connector::{Area, Offer, Sections, SettingError, put_secret, stand_in};
 use muster_core::seal::Place;
 use muster_core::secret::Secret;
 use muster_store::hub::{ConnectionRow, SealedSecret};
@@ -128,9 +128,13 @@ pub fn join(open: &Sections, secrets: &[(String, Secret)], parameters: Option<&V
     sections
 }
 
-/// Checks settings; tells where they read.
-pub fn check(offer: &Offer, sections: &Sections) -> Result<Vec<Area>, SettingError> {
-    (offer.check)(sections)
+/// Checks settings of a connector that is read there (`hub`, `agent`); tells where they read. Secrets that are not here
+/// the agent may hold itself.
+pub fn check((offer, execution): (&Offer, &str), mut sections: Sections) -> Result<Vec<Area>, SettingError> {
+    if execution == "agent" {
+        stand_in(&mut sections, offer.spec);
+    }
+    (offer.check)(&sections)
 }
 
 /// A setting that cannot work, as a problem: `prefix` is where the body holds its sections.

@@ -47,13 +47,20 @@ pub(crate) enum Command {
     Sync(SyncArguments),
     /// Checks, tests and tries transform maps.
     Map(MapArguments),
+    /// Reads near the source, and delivers to a hub: the on-prem agent.
+    ///
+    /// Exit codes of `--once` and `--check`: 0 complete, 1 cancelled, 2 settings or cron expression, 3 partial or held, 10
+    /// hub, 11 proxy, 12 TLS, 13 credential refused, 14 unknown customer, connection or profile, 15 revoked, 16 another
+    /// process took the place, 20 directory. Without them it runs by its cron expression and goes on after every
+    /// failure but 2, 14, 15 and 16.
+    Agent(AgentArguments),
     /// Reads API definitions.
     Spec(SpecArguments),
     /// Asks the inventory.
     Query(QueryArguments),
     /// Serves a simulated source on this machine, for tries and tests.
     Lab(LabArguments),
-    /// Serves a hub with a simulated directory, configured and read: to look around.
+    /// Serves a hub with simulated sources, configured and read: to look around.
     Demo(DemoArguments),
     /// Looks a store over: what it holds, when it was proven, whether two hold the same.
     Doctor(DoctorArguments),
@@ -204,6 +211,28 @@ pub(crate) struct SyncArguments {
     /// Only tests the connection, step by step; nothing is read into an inventory.
     #[arg(long, conflicts_with_all = ["out", "state", "full", "sweep", "all", "release"])]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArguments {
+    /// The settings: a line `KEY=VALUE` each, as `docker run --env-file` reads them. The process environment goes before it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Runs once and waits for the run's end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Shows every setting and where it came from, then tries the whole connection, step by step; nothing is read.
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) check: bool,
+    /// Says whether an agent with these settings has shown a sign of life within three minutes.
+    #[arg(long, conflicts_with_all = ["once", "check"])]
+    pub(crate) healthy: bool,
+    /// The root certificate of the hub's authority, PEM or DER; only it is believed then. The machine's own, where absent.
+    #[arg(long, env = "MUSTER_HUB_CA", value_name = "FILE")]
+    pub(crate) hub_ca: Option<PathBuf>,
+    /// Speaks to the hub without TLS where the settings say `http://`. For trials: passwords travel in clear.
+    #[arg(long)]
+    pub(crate) allow_http: bool,
 }
 
 #[derive(Debug, Args)]
@@ -376,13 +405,14 @@ pub(crate) struct DemoArguments {
     /// Where the demo keeps what it makes; a new temporary directory where absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The same seed gives the same directory.
+    /// The same seed gives the same sources.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// People in the simulated directory.
     #[arg(long, value_name = "N", default_value_t = 5000)]
     pub(crate) users: u64,
-    /// APIs in each of the tenant's four services, a fifth of them in a workspace; no tenant where it is 0.
+    /// APIs in each of the Azure tenant's four services, a fifth of them in a workspace, and in each of the MuleSoft
+    /// organization's four environments; neither gateway where it is 0.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) apis: u64,
 }

@@ -1,11 +1,12 @@
-//! `muster demo`: a hub with a simulated directory and a simulated Azure tenant, on a machine that has nothing but this
-//! program.
+//! `muster demo`: a hub with a simulated directory, a simulated Azure tenant and a simulated organization of MuleSoft's, on
+//! a machine that has nothing but this program.
 //!
 //! ```text
 //! simulated directory    ←─ connector "Demo directory" ←┐
-//! simulated Azure tenant ←─ connector "Demo Azure"     ←┴ hub ←─ a browser
+//! simulated Azure tenant ←─ connector "Demo Azure"     ←┼ hub ←─ a browser
+//! simulated organization ←─ connector "Demo MuleSoft"  ←┘
 //! ```
-//! The connectors are configured as anybody would configure them, their first runs are awaited, then both sources change
+//! The connectors are configured as anybody would configure them, their first runs are awaited, then the sources change
 //! and the profiles' schedules bring the changes in.
 
 use std::io::Write as _;
@@ -14,12 +15,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use muster_connectors::{active_directory, azure_api_management};
+use muster_connectors::{active_directory, azure_api_management, mulesoft};
 use muster_core::clock::Instant;
 use muster_core::connector::ConnectorSpec;
 use muster_core::schedule::Schedule;
 use muster_core::seal::{Keyring, Place};
 use muster_core::secret::Secret;
+use muster_lab::anypoint::{AnypointChange, AnypointOptions, RunningAnypoint};
 use muster_lab::azure::{AzureChange, AzureOptions, RunningAzure};
 use muster_lab::directory::{ChangeCounts, DirectoryOptions, RunningDirectory, start};
 use muster_store::hub::{
@@ -83,6 +85,70 @@ impl Source {
             parameters: json!({}),
         }
     }
+
+    fn mulesoft(lab: &RunningAnypoint) -> Self {
+        let banner = lab.banner();
+        Self {
+            connector: "4d757374-6572-4d64-8001-000000000005",
+            profile: "4d757374-6572-4d64-8001-000000000006",
+            spec: mulesoft::CONNECTOR.spec,
+            name: "Demo MuleSoft",
+            description: "A simulated organization of MuleSoft's Anypoint Platform on this machine.",
+            settings: json!({
+                "authentication": { "organizationId": banner["organizationId"], "clientId": banner["clientId"] },
+                "endpoints": { "base": banner["url"], "storage": banner["storage"] },
+            }),
+            secret: ("authentication.clientSecret", text(&banner["clientSecret"])),
+            profile_name: "All business groups",
+            parameters: json!({
+                "businessGroups": "below", "allEnvironments": true, "unmanagedAssets": true, "callsPerSecond": 1000,
+            }),
+        }
+    }
+}
+
+/// The simulated sources; they end with the demo.
+struct Sources {
+    directory: RunningDirectory,
+    azure: RunningAzure,
+    mulesoft: RunningAnypoint,
+}
+
+impl Sources {
+    async fn start(arguments: &DemoArguments) -> Result<Self, Failure> {
+        let DemoArguments { seed, users, apis, .. } = *arguments;
+        let directory = start(DirectoryOptions { seed, users, ..DirectoryOptions::default() }).await?;
+        eprintln!("a simulated Active Directory answers at ldap://{}", directory.ldap_address());
+        let workspace = apis / 5;
+        let sizes = AzureOptions { subscriptions: 2, services: 2, apis: apis - workspace, ..AzureOptions::default() };
+        let azure = muster_lab::azure::start(AzureOptions { seed, workspace, ..sizes }).await?;
+        eprintln!("a simulated Azure tenant answers at {}", azure.url());
+        let sizes = AnypointOptions { groups: 1, environments: 2, apis, page: 100, ..AnypointOptions::default() };
+        let mulesoft = muster_lab::anypoint::start(AnypointOptions { seed, ..sizes }).await?;
+        eprintln!("a simulated Anypoint Platform answers at {}", mulesoft.url());
+        Ok(Self { directory, azure, mulesoft })
+    }
+
+    /// How each is read; whoever asks for no APIs has no gateways.
+    fn described(&self, arguments: &DemoArguments) -> Vec<Source> {
+        let mut all = vec![Source::directory(&self.directory)];
+        if arguments.apis > 0 {
+            all.extend([Source::azure(&self.azure), Source::mulesoft(&self.mulesoft)]);
+        }
+        all
+    }
+
+    fn change(&self, seed: u64) {
+        self.directory.change(seed, &ChangeCounts { rename_ou: 1, ..ChangeCounts::default() });
+        self.azure.change(&AzureChange { seed, add: 1, edit: 2, remove: 1, ..AzureChange::default() });
+        self.mulesoft.change(&AnypointChange { seed, add: 1, publish: 2, remove: 1, ..AnypointChange::default() });
+    }
+
+    async fn stop(self) {
+        self.directory.stop().await;
+        self.azure.stop().await;
+        self.mulesoft.stop().await;
+    }
 }
 
 fn text(value: &Json) -> Secret {
@@ -100,19 +166,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("making `{}`", directory.display()))
         .map_err(Failure::failed)?;
-    let options = DirectoryOptions { seed: arguments.seed, users: arguments.users, ..DirectoryOptions::default() };
-    let lab = start(options).await?;
-    eprintln!("a simulated Active Directory answers at ldap://{}", lab.ldap_address());
-    let workspace = arguments.apis / 5;
-    let sizes = AzureOptions {
-        subscriptions: 2,
-        services: 2,
-        apis: arguments.apis - workspace,
-        workspace,
-        ..AzureOptions::default()
-    };
-    let azure = muster_lab::azure::start(AzureOptions { seed: arguments.seed, ..sizes }).await?;
-    eprintln!("a simulated Azure tenant answers at {}", azure.url());
+    let sources = Sources::start(arguments).await?;
     let password = password(&directory)?;
     let start = Start {
         listening: Listening { address: arguments.listen, tls: None, connections: crate::cli::CONNECTIONS },
@@ -124,17 +178,15 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
         password: Some(password.clone()),
     };
     let serving = Serving::start(start).await?;
-    let tenant = (arguments.apis > 0).then(|| Source::azure(&azure));
-    for source in std::iter::once(Source::directory(&lab)).chain(tenant) {
+    for source in sources.described(arguments) {
         let connection = connection(&serving.hub, &source).await?;
         let profile = profile(&serving.hub, (&source, &connection)).await?;
         first_run(&serving.hub, &profile).await?;
     }
-    lab.change(arguments.seed, &ChangeCounts { rename_ou: 1, ..ChangeCounts::default() });
-    azure.change(&AzureChange { seed: arguments.seed, add: 1, edit: 2, remove: 1, ..AzureChange::default() });
+    sources.change(arguments.seed);
     say_line(json!({ "url": serving.url, "username": "admin", "password": password.reveal() }));
     eprintln!(
-        "open {} and sign in as `admin` with that password; both sources have changed since their first runs,",
+        "open {} and sign in as `admin` with that password; the sources have changed since their first runs,",
         serving.url
     );
     eprintln!(
@@ -142,8 +194,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> 
     );
     until_told_to_end().await;
     serving.stop().await;
-    lab.stop().await;
-    azure.stop().await;
+    sources.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 

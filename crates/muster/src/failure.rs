@@ -53,6 +53,13 @@ impl Failure {
     }
 }
 
+impl From<muster_agent::failure::Failure> for Failure {
+    fn from(failure: muster_agent::failure::Failure) -> Self {
+        let (code, remedy) = (failure.kind.exit_code(), failure.remedy.clone());
+        Self { code, error: failure.into(), hint: Some(remedy) }
+    }
+}
+
 impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Self {
         let hint = error.remedy.clone();

@@ -1,5 +1,6 @@
 //! The binary: command line, settings, wiring. Data to stdout, all else to stderr.
 
+mod agent;
 mod cli;
 mod connector_file;
 mod console;
@@ -66,6 +67,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Serve(arguments) => serve::run(arguments, cli.json).await,
         Command::Sync(arguments) => sync::sync(arguments, cli.json).await,
+        Command::Agent(arguments) => agent::run(arguments, cli.json).await,
         Command::Map(arguments) => maps::run(arguments, cli.json),
         Command::Spec(arguments) => specs::run(arguments, cli.json),
         Command::Lab(arguments) => lab::run(arguments).await,

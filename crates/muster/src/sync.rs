@@ -33,8 +33,8 @@ pub(crate) async fn sync(arguments: &SyncArguments, json: bool) -> Result<ExitCo
 }
 
 /// Prints the steps of a connection test as they end.
-struct Steps {
-    json: bool,
+pub(crate) struct Steps {
+    pub(crate) json: bool,
 }
 
 impl StepSink for Steps {

@@ -35,3 +35,11 @@ fn programs_are_found() {
     assert!(is_installed("/bin/sh"));
     assert!(!is_installed("no-such-program"));
 }
+
+#[test]
+fn a_program_that_runs_apart_fails_by_name_too() {
+    let shell = Shell::at(Path::new("/")).apart().with("CODE", "3");
+    let error = shell.run("sh", &["-c", "exit $CODE"]).unwrap_err();
+    assert_eq!(error.to_string(), "`sh -c exit $CODE` ended with exit status: 3");
+    shell.run("sh", &["-c", "test $CODE = 3"]).unwrap();
+}

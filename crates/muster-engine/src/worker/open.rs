@@ -1,17 +1,18 @@
-//! From rows to an opened connector: settings, secrets, maps.
+//! From rows to an opened connector: settings, secrets, maps; where an agent reads, the far end of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_connectors::{ConnectorType, Settings};
-use muster_core::connector::{Connector, Sections, put_secret};
+use muster_core::connector::{Connector, Sections, put_secret, stand_in};
 use muster_core::map::{self, TransformMap};
 use muster_core::seal::Place;
 use muster_store::StoreError;
-use muster_store::hub::{ConnectionRow, ProfileRow};
+use muster_store::hub::{ConnectionRow, JobRow, ProfileRow};
 use serde_json::Value;
 
 use super::Worker;
+use super::remote::{Ordering, Remote};
 
 /// A connector that can be read.
 pub(super) struct Opened {
@@ -31,23 +32,44 @@ impl From<StoreError> for NotOpened {
     }
 }
 
-/// Opens a connection, with a profile's parameters and maps where there is one.
+/// Opens a job's connection, with a profile's parameters and maps where there is one.
 pub(super) async fn open(
     worker: &Worker,
-    connection: &ConnectionRow,
-    profile: Option<&ProfileRow>,
+    job: &JobRow,
+    (connection, profile): (&ConnectionRow, Option<&ProfileRow>),
 ) -> Result<Opened, NotOpened> {
     let kind =
         worker.kinds.iter().copied().find(|kind| kind.spec.type_name == connection.type_name).ok_or_else(|| {
             NotOpened::Settings(format!("this version knows no connector type `{}`", connection.type_name))
         })?;
+    let is_remote = connection.execution == "agent";
     let mut sections = sections(worker, connection).await?;
+    if is_remote {
+        // What the agent holds itself is not here, and here it is not needed.
+        stand_in(&mut sections, kind.spec);
+    }
     let parameters = profile.map_or_else(|| Value::Object(Sections::new()), |profile| profile.parameters.clone());
     sections.insert("profile".to_owned(), parameters);
     let connector = (kind.open)(&Settings { sections, base_directory: None })
         .map_err(|error| NotOpened::Settings(format!("{error}; {}", error.remedy)))?;
     let maps = maps(worker, kind, (connection.tenant, profile)).await?;
-    Ok(Opened { connector, maps })
+    if !is_remote {
+        return Ok(Opened { connector, maps });
+    }
+    let mut ids = BTreeMap::new();
+    for (stream, map) in &maps {
+        let id = worker.store.ensure_map(connection.tenant, map, worker.clock.now()).await?;
+        ids.insert(stream.clone(), id);
+    }
+    let ordering = Ordering {
+        tenant: connection.tenant,
+        connector: connection.id,
+        profile: profile.map(|profile| profile.id),
+        job: job.id,
+        maps: ids,
+    };
+    let place = (worker.store.clone(), Arc::clone(&worker.clock));
+    Ok(Opened { connector: Arc::new(Remote::new(place, connector, ordering)), maps })
 }
 
 /// The settings of a connection with its secrets in their places.

@@ -37,7 +37,7 @@ pub(super) async fn work(
         None => None,
         Some(id) => worker.store.profile_of(job.tenant, id).await?,
     };
-    let opened = match open(&worker, &connection, profile.as_ref()).await {
+    let opened = match open(&worker, &job, (&connection, profile.as_ref())).await {
         Ok(opened) => opened,
         Err(NotOpened::Store(error)) => return Err(error),
         Err(NotOpened::Settings(problem)) => return Ok(Outcome::failed(problem)),
@@ -73,13 +73,14 @@ async fn run(
         return Ok(Outcome::of(result.word()));
     }
     let over = ends_at(worker, job).await?.is_some_and(|end| worker.clock.now() >= end);
-    if connection.execution != "hub" {
-        return Ok(Outcome {
-            result: "cancelled",
-            message: Some("an agent reads this connector, not the hub".to_owned()),
-        });
-    }
     let is_replay = job.kind == "replay";
+    if connection.execution == "agent" && job.requested_by == "schedule" {
+        let message = "an agent runs this connector, by the cron expression of its own settings".to_owned();
+        return Ok(Outcome { result: "cancelled", message: Some(message) });
+    }
+    if let Some(read_at) = job.payload.get("readAt").and_then(Value::as_str) {
+        teller.event("info", "log", format!("the agent read while the hub was away, until {read_at}"), None);
+    }
     if over || !profile.active && !is_replay {
         return Ok(Outcome { result: "cancelled", message: Some("the profile does not run any more".to_owned()) });
     }

@@ -74,3 +74,37 @@ CREATE UNIQUE INDEX own_map_name ON own_map (tenant, type, stream, name_folded);
 CREATE TABLE own_map_version (
   map BIGINT NOT NULL, version BIGINT NOT NULL, text TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, author TEXT COLLATE "C" NOT NULL, PRIMARY KEY (map, version)
 );
+
+-- Agents: processes near a source, which read it for the hub (docs/adr/0013). Of a profile, the newest session counts.
+CREATE TABLE agent (
+  tenant BIGINT NOT NULL, profile BIGINT NOT NULL, connector BIGINT NOT NULL, session TEXT COLLATE "C" NOT NULL, subject_kind TEXT COLLATE "C" NOT NULL,
+  subject TEXT COLLATE "C" NOT NULL, subject_name TEXT COLLATE "C" NOT NULL, host TEXT COLLATE "C" NOT NULL, version TEXT COLLATE "C" NOT NULL, cron TEXT COLLATE "C", time_zone TEXT COLLATE "C" NOT NULL,
+  began_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, revision TEXT COLLATE "C" NOT NULL, report TEXT COLLATE "C" NOT NULL, lines TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant, profile)
+);
+
+-- Who may read a connector as its agent.
+CREATE TABLE agent_binding (
+  id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, uuid TEXT COLLATE "C" NOT NULL, connector BIGINT NOT NULL, subject_kind TEXT COLLATE "C" NOT NULL,
+  subject TEXT COLLATE "C" NOT NULL, subject_name TEXT COLLATE "C" NOT NULL, created_at BIGINT NOT NULL, revoked_at BIGINT
+);
+CREATE UNIQUE INDEX agent_binding_uuid ON agent_binding (tenant, uuid);
+CREATE UNIQUE INDEX agent_binding_subject ON agent_binding (tenant, connector, subject_kind, subject);
+
+-- Tokens that each make one agent a credential of its own.
+CREATE TABLE agent_enrolment (
+  tenant BIGINT NOT NULL, hash TEXT COLLATE "C" NOT NULL, connector BIGINT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, used_at BIGINT,
+  PRIMARY KEY (tenant, hash)
+);
+CREATE INDEX agent_enrolment_everywhere ON agent_enrolment (hash);
+
+-- One call of a connector that its agent is to make, and what it has sent of it.
+CREATE TABLE agent_order (
+  id BIGINT PRIMARY KEY, tenant BIGINT NOT NULL, connector BIGINT NOT NULL, profile BIGINT, job BIGINT NOT NULL, task TEXT COLLATE "C" NOT NULL,
+  map BIGINT, known BIGINT NOT NULL, state TEXT COLLATE "C" NOT NULL, have BIGINT NOT NULL, taken BIGINT NOT NULL
+);
+CREATE INDEX agent_order_of_job ON agent_order (tenant, job, id);
+CREATE INDEX agent_order_open ON agent_order (tenant, connector, id) WHERE state = 'open';
+CREATE TABLE agent_parcel (
+  tenant BIGINT NOT NULL, order_id BIGINT NOT NULL, sequence BIGINT NOT NULL, body BYTEA NOT NULL, PRIMARY KEY (tenant, order_id, sequence)
+);

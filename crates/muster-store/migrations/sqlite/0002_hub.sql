@@ -74,3 +74,37 @@ CREATE UNIQUE INDEX own_map_name ON own_map (tenant, type, stream, name_folded);
 CREATE TABLE own_map_version (
   map INTEGER NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL, author TEXT NOT NULL, PRIMARY KEY (map, version)
 ) STRICT;
+
+-- Agents: processes near a source, which read it for the hub (docs/adr/0013). Of a profile, the newest session counts.
+CREATE TABLE agent (
+  tenant INTEGER NOT NULL, profile INTEGER NOT NULL, connector INTEGER NOT NULL, session TEXT NOT NULL, subject_kind TEXT NOT NULL,
+  subject TEXT NOT NULL, subject_name TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL, cron TEXT, time_zone TEXT NOT NULL,
+  began_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, revision TEXT NOT NULL, report TEXT NOT NULL, lines TEXT NOT NULL,
+  PRIMARY KEY (tenant, profile)
+) STRICT;
+
+-- Who may read a connector as its agent.
+CREATE TABLE agent_binding (
+  id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, uuid TEXT NOT NULL, connector INTEGER NOT NULL, subject_kind TEXT NOT NULL,
+  subject TEXT NOT NULL, subject_name TEXT NOT NULL, created_at INTEGER NOT NULL, revoked_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX agent_binding_uuid ON agent_binding (tenant, uuid);
+CREATE UNIQUE INDEX agent_binding_subject ON agent_binding (tenant, connector, subject_kind, subject);
+
+-- Tokens that each make one agent a credential of its own.
+CREATE TABLE agent_enrolment (
+  tenant INTEGER NOT NULL, hash TEXT NOT NULL, connector INTEGER NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, used_at INTEGER,
+  PRIMARY KEY (tenant, hash)
+) STRICT;
+CREATE INDEX agent_enrolment_everywhere ON agent_enrolment (hash);
+
+-- One call of a connector that its agent is to make, and what it has sent of it.
+CREATE TABLE agent_order (
+  id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, connector INTEGER NOT NULL, profile INTEGER, job INTEGER NOT NULL, task TEXT NOT NULL,
+  map INTEGER, known INTEGER NOT NULL, state TEXT NOT NULL, have INTEGER NOT NULL, taken INTEGER NOT NULL
+) STRICT;
+CREATE INDEX agent_order_of_job ON agent_order (tenant, job, id);
+CREATE INDEX agent_order_open ON agent_order (tenant, connector, id) WHERE state = 'open';
+CREATE TABLE agent_parcel (
+  tenant INTEGER NOT NULL, order_id INTEGER NOT NULL, sequence INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (tenant, order_id, sequence)
+) STRICT;

@@ -6,7 +6,7 @@ use muster_core::fold::fold;
 use super::audit::note;
 use super::{AuditLine, Changed, Page, Refusal};
 use crate::runs::next_id;
-use crate::sql::Row;
+use crate::sql::{Conn, Row};
 use crate::{Store, StoreError};
 
 /// An API client.
@@ -20,7 +20,7 @@ pub struct ClientRow {
     pub uuid: String,
     /// Its name.
     pub name: String,
-    /// `user` or `subscription`.
+    /// `user`, `subscription` or `agent`.
     pub level: String,
     /// `manager` or `viewer`.
     pub role: String,
@@ -51,7 +51,7 @@ pub struct NewClient<'a> {
     pub uuid: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// `user` or `subscription`.
+    /// `user`, `subscription` or `agent`.
     pub level: &'a str,
     /// `manager` or `viewer`.
     pub role: &'a str,
@@ -88,32 +88,36 @@ fn row(row: &Row) -> Result<ClientRow, StoreError> {
     })
 }
 
+/// Adds a client, unless its name is taken; gives its id.
+pub(super) async fn add(conn: &mut Conn<'_>, new: &NewClient<'_>) -> Result<Option<i64>, StoreError> {
+    let id = next_id(conn, 1).await?;
+    let sql = "INSERT INTO client (id, tenant, uuid, name, name_folded, level, role, account, secret_hash, active, \
+               created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10) \
+               ON CONFLICT (tenant, name_folded) DO NOTHING";
+    let values = params![
+        id,
+        new.tenant,
+        new.uuid,
+        new.name,
+        fold(new.name),
+        new.level,
+        new.role,
+        new.account.map(str::to_owned),
+        new.secret_hash,
+        new.now.0,
+    ];
+    Ok((conn.execute("adding a client", sql, values).await? == 1).then_some(id))
+}
+
 impl Store {
     /// Adds a client.
     pub async fn add_client(&self, new: NewClient<'_>, audit: &AuditLine) -> Changed<ClientRow> {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
-        let id = next_id(&mut conn, 1).await?;
-        let sql = "INSERT INTO client (id, tenant, uuid, name, name_folded, level, role, account, secret_hash, active, \
-                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10) \
-                   ON CONFLICT (tenant, name_folded) DO NOTHING";
-        let account = new.account.map(str::to_owned);
-        let values = params![
-            id,
-            new.tenant,
-            new.uuid,
-            new.name,
-            fold(new.name),
-            new.level,
-            new.role,
-            account.clone(),
-            new.secret_hash,
-            new.now.0,
-        ];
-        if conn.execute("adding a client", sql, values).await? == 0 {
+        let Some(id) = add(&mut conn, &new).await? else {
             transaction.rollback().await;
             return Ok(Err(Refusal::Taken));
-        }
+        };
         note(&mut conn, audit).await?;
         transaction.commit().await?;
         Ok(Ok(ClientRow {
@@ -123,7 +127,7 @@ impl Store {
             name: new.name.to_owned(),
             level: new.level.to_owned(),
             role: new.role.to_owned(),
-            account,
+            account: new.account.map(str::to_owned),
             secret_hash: new.secret_hash.to_owned(),
             active: true,
             created_at: new.now,

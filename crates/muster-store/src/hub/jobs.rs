@@ -133,8 +133,31 @@ pub struct JobEnd<'a> {
 pub enum Enqueued {
     /// It was.
     Added(i64),
-    /// An open one stands for it.
+    /// An open one stands for it, or the one that has its public id already.
     Open(Box<JobRow>),
+}
+
+/// Where a job's source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobPlace {
+    /// By the hub, or nowhere.
+    Hub,
+    /// By an agent: whoever does the job waits for it.
+    Agent,
+}
+
+impl JobPlace {
+    /// Of the table `job`.
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Hub => {
+                "AND (kind NOT IN ('run', 'check') OR connector NOT IN (SELECT id FROM connector WHERE execution = 'agent'))"
+            }
+            Self::Agent => {
+                "AND kind IN ('run', 'check') AND connector IN (SELECT id FROM connector WHERE execution = 'agent')"
+            }
+        }
+    }
 }
 
 /// Which jobs.
@@ -206,9 +229,13 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         let Some(id) = add(&mut conn, job).await? else {
-            let sql =
-                format!("SELECT {COLUMNS}, {RUN} FROM job WHERE tenant = $1 AND exclusive = $2 AND state <> 'ended'");
-            let found = conn.fetch_one("finding the open job", sql, params![job.tenant, job.exclusive.clone()]).await?;
+            // One that was asked for by that very name comes before one that is open.
+            let sql = format!(
+                "SELECT {COLUMNS}, {RUN} FROM job WHERE tenant = $1 AND (uuid = $3 OR exclusive = $2 AND state <> 'ended') \
+                 ORDER BY CASE WHEN uuid = $3 THEN 0 ELSE 1 END LIMIT 1"
+            );
+            let values = params![job.tenant, job.exclusive.clone(), job.uuid];
+            let found = conn.fetch_one("finding the open job", sql, values).await?;
             let open = found.as_ref().map(row).transpose()?;
             transaction.rollback().await;
             return Ok(Enqueued::Open(Box::new(
@@ -230,6 +257,18 @@ impl Store {
         now: Instant,
         lease: i64,
     ) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
+        self.claim_job_of(None, owner, now, lease).await
+    }
+
+    /// The same of those whose source is read there.
+    pub async fn claim_job_of(
+        &self,
+        place: Option<JobPlace>,
+        owner: &str,
+        now: Instant,
+        lease: i64,
+    ) -> Result<Option<(JobRow, JobClaim)>, StoreError> {
+        let place = place.map_or("", JobPlace::condition);
         let mut transaction = self.begin().await?;
         let mut conn = transaction.conn()?;
         let lock = if conn.dialect() == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
@@ -239,7 +278,7 @@ impl Store {
              lost = lost + CASE WHEN state = 'running' THEN 1 ELSE 0 END, \
              started_at = COALESCE(started_at, $2) WHERE id = (SELECT id FROM job WHERE state <> 'ended' \
              AND available_at <= {time} AND (lease_until IS NULL OR lease_until < {time}) \
-             AND (state = 'queued' OR owner IS NULL OR owner <> $1) ORDER BY available_at, id LIMIT 1{lock}) \
+             AND (state = 'queued' OR owner IS NULL OR owner <> $1) {place} ORDER BY available_at, id LIMIT 1{lock}) \
              RETURNING {COLUMNS}, {RUN}"
         );
         let values = params![owner, now.0, lease, conn.dialect().lease_clock(now)];
@@ -282,16 +321,28 @@ impl Store {
         row.map_or(Ok(true), |row| Ok(row.int(0)? != 0))
     }
 
-    /// Ends a job.
+    /// Ends a job; what it ordered of an agent goes.
     pub async fn end_job(&self, claim: &JobClaim, end: JobEnd<'_>) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
+        let mut transaction = self.begin().await?;
+        let mut conn = transaction.conn()?;
         let sql = "UPDATE job SET state = 'ended', result = $3, message = $4, ended_at = $5, lease_until = NULL \
-                   WHERE id = $1 AND attempt = $2 AND state = 'running'";
+                   WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING tenant";
         let values = params![claim.job, claim.attempt, end.result, end.message.map(str::to_owned), end.now.0];
-        match writer.conn().execute("ending a job", sql, values).await? {
-            0 => Err(StoreError::Fenced("another worker has the job")),
-            _ => Ok(()),
+        let Some(ended) = conn.fetch_one("ending a job", sql, values).await? else {
+            transaction.rollback().await;
+            return Err(StoreError::Fenced("another worker has the job"));
+        };
+        let tenant = ended.int(0)?;
+        let sql = "DELETE FROM agent_parcel WHERE tenant = $1 AND order_id IN \
+                   (SELECT id FROM agent_order WHERE tenant = $1 AND job = $2)";
+        conn.execute("forgetting parcels", sql, params![tenant, claim.job]).await?;
+        let sql = "DELETE FROM agent_order WHERE tenant = $1 AND job = $2";
+        let ordered = conn.execute("forgetting orders", sql, params![tenant, claim.job]).await?;
+        transaction.commit().await?;
+        if ordered > 0 {
+            self.hints.orders_changed();
         }
+        Ok(())
     }
 
     /// Gives a job back, to be claimed again in so many microseconds.

@@ -12,7 +12,9 @@ macro_rules! params {
 }
 
 mod accounts;
+mod agents;
 mod audit;
+mod bindings;
 mod clients;
 mod connections;
 mod events;
@@ -20,6 +22,7 @@ mod held;
 mod jobs;
 mod letters;
 mod lists;
+mod orders;
 mod own_maps;
 mod profiles;
 mod purge;
@@ -30,14 +33,17 @@ mod standing;
 mod tenants;
 
 pub use accounts::{AccountRow, NewAccount};
+pub use agents::{AgentRow, AgentTold};
 pub use audit::{AuditLine, AuditRow};
+pub use bindings::{BindingRow, Enrolment, Subject as AgentSubject};
 pub use clients::{ClientRow, NewClient};
 pub use connections::{ConnectionChange, ConnectionRow};
 pub use events::{EventRow, NewEvent};
 pub use held::HeldRow;
-pub use jobs::{Enqueued, JobClaim, JobEnd, JobFilter, JobRow, NewJob};
+pub use jobs::{Enqueued, JobClaim, JobEnd, JobFilter, JobPlace, JobRow, NewJob};
 pub use letters::{LetterFilter, LetterRow};
 pub use lists::{ConnectorLabel, RunFilter};
+pub use orders::{NewOrder, OrderRow, OrderState, Put};
 pub use own_maps::{MapVersionRow, NewMap, OwnMapRow};
 pub use profiles::{ProfileChange, ProfileRow};
 pub use purge::Purged;

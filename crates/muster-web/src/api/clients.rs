@@ -34,7 +34,7 @@ struct Client {
     /// Its id: the `clientId`.
     id: String,
     name: String,
-    /// `user` (stands for a person, and ends with the account) or `subscription`.
+    /// `user` (stands for a person, and ends with the account), `subscription`, or `agent` (was made by an enrolment).
     level: String,
     role: String,
     /// The account it stands for.

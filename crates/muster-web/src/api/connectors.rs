@@ -119,8 +119,8 @@ fn view(hub: &Hub, row: ConnectionRow, (state, set): (RunState, &[SealedSecret])
 }
 
 /// Checks the connector's own sections. What a profile would say of `profile` is a profile's matter.
-fn check(offer: &Offer, open: &Sections, secrets: &[(String, Secret)]) -> Result<(), Problem> {
-    match settings::check(offer, &settings::join(open, secrets, None)) {
+fn check((offer, execution): (&Offer, &str), open: &Sections, secrets: &[(String, Secret)]) -> Result<(), Problem> {
+    match settings::check((offer, execution), settings::join(open, secrets, None)) {
         Err(error) if !error.field.starts_with("profile") => Err(settings::refused(error, "settings.")),
         _ => Ok(()),
     }
@@ -164,7 +164,7 @@ pub(crate) async fn add((hub, who): (&Hub, &Principal), given: &NewConnector) ->
     let description = text::description("description", given.description.as_deref())?;
     let execution = text::one_of("execution", given.execution.as_deref().unwrap_or("hub"), &["hub", "agent"])?;
     let split = settings::split(offer, &given.settings)?;
-    check(offer, &split.open, &split.secrets)?;
+    check((offer, &execution), &split.open, &split.secrets)?;
     let uuid = hub.random.uuid();
     let secrets = settings::seal(hub, (who.tenant, &uuid), &split.secrets)?;
     let kept = Value::Object(split.open);
@@ -228,12 +228,15 @@ pub(crate) async fn change(
     let description = text::description("description", given.description.as_deref())?;
     let execution = given.execution.as_deref().unwrap_or(&before.execution);
     let execution = text::one_of("execution", execution, &["hub", "agent"])?;
+    if execution == "agent" && before.execution != "agent" {
+        without_schedules(hub, before).await?;
+    }
     let split = settings::split(offer, &given.settings)?;
     let mut secrets = settings::open(hub, before).await?;
     stays(&before.settings, &split.open, (&secrets, &split.secrets))?;
     secrets.retain(|(field, _)| split.secrets.iter().all(|(new, _)| new != field));
     secrets.extend(split.secrets.iter().cloned());
-    check(offer, &split.open, &secrets)?;
+    check((offer, &execution), &split.open, &secrets)?;
     let sealed = settings::seal(hub, (who.tenant, &before.uuid), &split.secrets)?;
     let kept = Value::Object(split.open);
     let change = ConnectionChange {
@@ -247,6 +250,16 @@ pub(crate) async fn change(
     let detail = json!({ "before": { "name": before.name, "settings": before.settings }, "after": told(&change) });
     let audit = who.audit(hub, "connector.update", ("connector", &before.uuid), detail);
     Ok(hub.store.change_connection(before, &change, &audit).await??)
+}
+
+/// An agent runs by the cron expression of its own settings (C39): a connector with schedules is not handed to one.
+async fn without_schedules(hub: &Hub, connector: &ConnectionRow) -> Result<(), Problem> {
+    let profiles = hub.store.profiles(connector.tenant, connector.id).await?;
+    match profiles.into_iter().find(|profile| profile.schedule.is_some()) {
+        None => Ok(()),
+        Some(profile) => Err(Problem::value("execution", format!("the profile `{}` has a schedule", profile.name))
+            .remedy("take the schedule away first: an agent runs by the cron expression of its own settings")),
+    }
 }
 
 /// Secrets by their fields.

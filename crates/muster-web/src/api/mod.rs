@@ -11,10 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth;
 use crate::hub::Hub;
 
+pub(crate) mod agents;
 pub(crate) mod clients;
 mod connector_types;
 pub(crate) mod connectors;
 mod document;
+mod env_file;
 pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
@@ -49,7 +51,9 @@ pub(crate) fn router() -> (Router<Arc<Hub>>, OpenApi) {
         .merge(me::router())
         .merge(clients::router())
         .merge(tenant::router())
-        .merge(inventory::router());
+        .merge(inventory::router())
+        .merge(agents::router())
+        .merge(crate::agent::router());
     router.split_for_parts()
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn of(
     let parameters = Value::Object(given.parameters.clone().unwrap_or_default());
     let open = connector.settings.as_object().cloned().unwrap_or_default();
     let secrets = settings::open(hub, connector).await?;
-    let read = Read { offer, open: &open, secrets: &secrets };
+    let read = Read { offer: (offer, &connector.execution), open: &open, secrets: &secrets };
     let areas = read.areas(&parameters)?;
     if active {
         let others = hub.store.profiles(connector.tenant, connector.id).await?;
@@ -94,7 +94,8 @@ fn runs_again(hub: &Hub, given: &Value, kept: Option<&Value>) -> Result<Schedule
 }
 
 struct Read<'a> {
-    offer: &'a Offer,
+    /// What is read, and by whom: `hub` or `agent`.
+    offer: (&'a Offer, &'a str),
     open: &'a Sections,
     secrets: &'a [(String, Secret)],
 }
@@ -102,7 +103,7 @@ struct Read<'a> {
 impl Read<'_> {
     fn areas(&self, parameters: &Value) -> Result<Vec<Area>, Problem> {
         let sections = settings::join(self.open, self.secrets, Some(parameters));
-        settings::check(self.offer, &sections).map_err(|error| settings::refused(error, "connector."))
+        settings::check(self.offer, sections).map_err(|error| settings::refused(error, "connector."))
     }
 }
 

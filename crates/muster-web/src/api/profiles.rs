@@ -79,15 +79,6 @@ pub(crate) async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<ProfileRow,
     hub.store.profile(tenant, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// Refuses what only the hub itself may do for a profile whose connector an agent runs.
-pub(super) async fn runs_here(hub: &Hub, profile: &ProfileRow) -> Result<(), Problem> {
-    if connector_of(hub, profile).await?.execution != "agent" {
-        return Ok(());
-    }
-    let problem = Problem::new(Code::RunsElsewhere).detail("an agent near the source runs this connector");
-    Err(problem.remedy("run the agent, or let the hub run the connector"))
-}
-
 /// The connector of a profile.
 pub(crate) async fn connector_of(hub: &Hub, profile: &ProfileRow) -> Result<ConnectionRow, Problem> {
     let found = hub.store.connection_of(profile.tenant, profile.connector).await?;

@@ -85,7 +85,8 @@ pub async fn sign_in_client(
     let (Some(client), Some(role)) = (client, role) else { return Err(Problem::new(Code::WrongCredentials)) };
     hub.attempts.succeeded(&key, address);
     hub.store.client_used(&client, hub.now()).await?;
-    begin(hub, (Kind::Client, client.tenant), (client.uuid, client.name), role).await
+    let kind = if client.level == "agent" { Kind::Agent } else { Kind::Client };
+    begin(hub, (kind, client.tenant), (client.uuid, client.name), role).await
 }
 
 /// What a client may do, if it may sign in: where it stands for an account, no more than that one.

@@ -12,6 +12,7 @@ use muster_store::hub::{ConnectionRow, JobFilter, LetterFilter, Page, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::agents::{self, Agents};
 use super::frame::{Frame, Visitor, html};
 use super::part::{Badge, Number, Tone, When, address};
 use super::profiles::{Summary, collects_posture, summaries};
@@ -168,6 +169,8 @@ struct DetailPage {
     runs: Vec<Line>,
     letters: Vec<muster_store::hub::LetterRow>,
     posture: bool,
+    /// Of a connector that an agent reads.
+    agents: Option<Agents>,
 }
 
 pub(super) async fn detail(
@@ -193,6 +196,10 @@ pub(super) async fn detail(
         runs: lines(&hub, &visitor, jobs).await?,
         letters: hub.store.letters(visitor.tenant(), letters, page).await?,
         posture: rows.iter().any(collects_posture),
+        agents: match connection.execution.as_str() {
+            "agent" => Some(agents::of(&hub, &visitor, &connection).await?),
+            _ => None,
+        },
         profiles,
         frame: visitor.frame,
         connection,

@@ -36,7 +36,7 @@ impl Wrong {
     pub(super) fn of(problem: Problem) -> Result<Self, Problem> {
         let field = match (problem.code, &problem.field) {
             (Code::NameTaken, _) => "name".to_owned(),
-            (Code::VersionConflict | Code::ScopesOverlap | Code::LastManager | Code::RunsElsewhere, _) => String::new(),
+            (Code::VersionConflict | Code::ScopesOverlap | Code::LastManager, _) => String::new(),
             (Code::InvalidValue | Code::InvalidSetting | Code::InvalidSchedule | Code::InvalidMap, Some(field)) => {
                 field.clone()
             }

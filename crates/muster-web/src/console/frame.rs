@@ -95,6 +95,7 @@ impl Frame {
                 vec![
                     ("Sources", "/console/sources"),
                     ("Connectors", "/console/connectors"),
+                    ("Agents", "/console/agents"),
                     ("Runs", "/console/runs"),
                     ("Transform maps", "/console/maps"),
                     ("Held drops", "/console/held"),

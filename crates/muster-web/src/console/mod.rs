@@ -12,6 +12,7 @@
 
 mod account;
 mod accounts;
+mod agents;
 mod assets;
 mod audit;
 mod clients;
@@ -104,6 +105,13 @@ fn connector_routes() -> Router<Arc<Hub>> {
         .route("/console/connectors/{id}/delete", get(form::confirm_delete).post(form::delete))
         .route("/console/connectors/{id}/test", post(form::test))
         .route("/console/connectors/{id}/profiles/new", get(profile_form::new).post(profile_form::create))
+        .route("/console/connectors/{id}/agents", post(agents::bind))
+        .route("/console/connectors/{id}/enrol", post(agents::enrol))
+        .route("/console/agents", get(agents::list))
+        .route("/console/agents/{id}", get(agents::detail))
+        .route("/console/agents/{id}/env", get(agents::env))
+        .route("/console/agents/{id}/revoke", post(agents::revoke))
+        .route("/console/agent-bindings/{id}/revoke", post(agents::unbind))
         .route("/console/profiles/{id}", get(profiles::detail))
         .route("/console/profiles/{id}/edit", get(profile_form::edit).post(profile_form::update))
         .route("/console/profiles/{id}/run", post(profiles::run))

@@ -30,6 +30,7 @@ pub(super) fn collects_posture(profile: &ProfileRow) -> bool {
 
 /// A profile in a list.
 pub(super) struct Summary {
+    pub(super) id: String,
     pub(super) href: String,
     pub(super) name: String,
     pub(super) active: bool,
@@ -42,6 +43,7 @@ pub(super) async fn summaries(hub: &Hub, visitor: &Visitor, rows: &[ProfileRow])
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let states = state::all(hub, visitor.tenant(), (Subject::Profile, &ids)).await?;
     let summary = |row: &ProfileRow| Summary {
+        id: row.uuid.clone(),
         href: format!("/console/profiles/{}", row.uuid),
         name: row.name.clone(),
         active: row.active,

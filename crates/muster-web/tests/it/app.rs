@@ -152,6 +152,13 @@ impl TestApp {
         Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
+    /// Lets a job's lease run out: whoever had it is gone.
+    pub(crate) async fn free(&self, job: &str) {
+        let sql = "UPDATE job SET lease_until = 0 WHERE uuid = $1";
+        let mut reader = self.hub.store.reader().await.unwrap();
+        reader.conn().execute("freeing a job", sql, vec![job.into()]).await.unwrap();
+    }
+
     /// A request by the administrator.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.call_as(&self.token, (method, path), body).await

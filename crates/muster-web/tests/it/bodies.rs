@@ -72,6 +72,16 @@ impl Owner<'_> {
             ("/api/v1/clients", _) => {
                 json!({ "name": format!("{mark} other client"), "role": "viewer", "level": "user" })
             }
+            ("/api/v1/connectors/{id}/agent-bindings", _) => {
+                json!({ "userId": self.things.get("users").map_or("nobody", String::as_str) })
+            }
+            ("/agent/v1/sessions", _) => json!({
+                "customer": "c", "connection": "c", "profile": "p", "host": mark, "version": "1", "timeZone": "UTC",
+                "publicKey": "", "holds": [],
+            }),
+            ("/agent/v1/enrol", _) => json!({ "token": "none", "host": mark }),
+            ("/agent/v1/runs", _) => json!({ "request": "r" }),
+            (path, _) if path.starts_with("/agent/v1/") => json!({}),
             (path, method) => panic!("{method} {path} takes a body and has no case: say here what it takes"),
         }
     }

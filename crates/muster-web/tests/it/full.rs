@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use muster_core::clock::Instant;
-use muster_store::hub::{NewEvent, TenantRow};
+use muster_store::hub::{AgentRow, NewEvent, TenantRow};
 use muster_store::{ConnectorRow, Order};
 use serde_json::{Value, json};
 
@@ -60,6 +60,7 @@ impl Full {
         ] {
             full.things.insert(thing, text(&made));
         }
+        full.agent(app).await;
         for (thing, path) in [
             ("runs", "/api/v1/runs"),
             ("inventory/users", "/api/v1/inventory/users?sort=id"),
@@ -87,6 +88,36 @@ impl Full {
         directory.set(2001, "description", self.mark);
         directory.forget_from(1011);
         directory.read(app, &row, order()).await;
+    }
+
+    /// The directory's agent, as it last called, and who may be it.
+    async fn agent(&mut self, app: &TestApp) {
+        let (tenant, now) = (self.row.id, app.hub.now());
+        let profile = app.hub.store.profile(tenant, &self.things["profiles"]).await.unwrap().unwrap();
+        let path = format!("/api/v1/connectors/{}/agent-bindings", self.things["connectors"]);
+        let bound = self.made(app, &path, json!({ "userId": self.things["users"] })).await;
+        let line = json!({ "at": "2026-03-01T12:00:00Z", "level": "info", "message": self.mark });
+        let row = AgentRow {
+            tenant,
+            profile: profile.id,
+            connector: profile.connector,
+            session: format!("{} session", self.mark),
+            subject_kind: "user".to_owned(),
+            subject: self.things["users"].clone(),
+            subject_name: self.mark.to_owned(),
+            host: format!("{} machine", self.mark),
+            version: "0.1.0".to_owned(),
+            cron: None,
+            time_zone: "UTC".to_owned(),
+            began_at: now,
+            seen_at: now,
+            revision: String::new(),
+            report: json!({}),
+            lines: vec![line],
+        };
+        app.hub.store.begin_agent(&row, &app.audit(tenant)).await.unwrap();
+        self.things.insert("agents", self.things["profiles"].clone());
+        self.things.insert("agent-bindings", bound["id"].as_str().unwrap().to_owned());
     }
 
     /// Reads a gateway twice: the second time an API has another definition, and both tenants have one that is the same.
@@ -151,6 +182,8 @@ impl Full {
             Some((Place::Query { name, .. }, id)) => path = format!("{path}?{name}={id}"),
             // Letters, or a connector's: either or.
             Some((Place::Field { name, .. }, id)) if name == "connectorId" => body = Some(json!({ "connectorId": id })),
+            // A user, or a client: either or.
+            Some((Place::Field { name, .. }, id)) if name == "client" => body = Some(json!({ "client": id })),
             Some((Place::Field { name, .. }, id)) => {
                 let body = body.as_mut().unwrap();
                 body[name] = match name.as_str() {

@@ -1,6 +1,7 @@
 //! The web's tests, over both databases.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod agent;
 mod apis;
 mod app;
 mod auth;

@@ -37,10 +37,11 @@ impl Place {
 }
 
 /// Parameters and fields of bodies that are ids of things, and of which things.
-const IDS: [(&str, &str); 9] = [
+const IDS: [(&str, &str); 10] = [
     ("connector", "connectors"),
     ("profile", "profiles"),
     ("userId", "users"),
+    ("client", "clients"),
     ("assetId", "inventory/users"),
     ("mapId", "transform-maps"),
     ("transformMaps", "transform-maps"),
@@ -89,9 +90,12 @@ fn id_of(name: &str, operation: &str) -> Option<&'static str> {
     found
 }
 
-/// Where an operation takes ids, by its description.
+/// Where an operation takes ids, by its description. What agents call names things by their session: see `agent/`.
 fn places(document: &Value, path: &str, operation: &Value) -> Vec<Place> {
     let mut places = Vec::new();
+    if path.starts_with("/agent/") {
+        return places;
+    }
     let is_of_a_type = path.starts_with("/api/v1/connector-types/") || path.starts_with("/api/v1/data-models/");
     if let Some(open) = path.find("/{").filter(|_| !is_of_a_type) {
         assert_eq!(path.matches('{').count(), 1, "{path}");
@@ -152,9 +156,16 @@ pub(crate) async fn operations(app: &TestApp) -> Vec<Operation> {
     found
 }
 
+impl Operation {
+    /// Whether it is called in an agent's session.
+    pub(crate) fn in_session(&self) -> bool {
+        self.parameters.iter().any(|(name, _, _)| name == "Muster-Agent-Session")
+    }
+}
+
 pub(crate) fn filled(path: &str, value: &str) -> String {
     let (Some(open), Some(close)) = (path.find('{'), path.find('}')) else { return path.to_owned() };
-    format!("{}{value}{}", &path[..open], &path[close + 1..])
+    filled(&format!("{}{value}{}", &path[..open], &path[close + 1..]), value)
 }
 
 #[tokio::test]
@@ -198,11 +209,16 @@ async fn the_document_is_whole() {
         }
         lines.sort();
         insta::allow_duplicates!(insta::assert_snapshot!(lines.join("\n"), @r"
+        DELETE /api/v1/agent-bindings/{id}
+        DELETE /api/v1/agents/{id}
         DELETE /api/v1/clients/{id}
         DELETE /api/v1/connectors/{id}
         DELETE /api/v1/profiles/{id}
         DELETE /api/v1/session
         DELETE /api/v1/transform-maps/{id}
+        GET /agent/v1/runs/{job}
+        GET /api/v1/agents
+        GET /api/v1/agents/{id}
         GET /api/v1/audit
         GET /api/v1/clients
         GET /api/v1/clients/{id}
@@ -210,6 +226,7 @@ async fn the_document_is_whole() {
         GET /api/v1/connector-types/{type}
         GET /api/v1/connectors
         GET /api/v1/connectors/{id}
+        GET /api/v1/connectors/{id}/agent-bindings
         GET /api/v1/connectors/{id}/profiles
         GET /api/v1/data-models
         GET /api/v1/data-models/{name}
@@ -236,6 +253,7 @@ async fn the_document_is_whole() {
         GET /api/v1/jobs/{id}
         GET /api/v1/jobs/{id}/events
         GET /api/v1/profiles/{id}
+        GET /api/v1/profiles/{id}/agent-env
         GET /api/v1/profiles/{id}/held
         GET /api/v1/runs
         GET /api/v1/runs/{id}
@@ -247,8 +265,16 @@ async fn the_document_is_whole() {
         GET /api/v1/users
         GET /api/v1/users/{id}
         PATCH /api/v1/users/{id}
+        POST /agent/v1/enrol
+        POST /agent/v1/orders/{id}/lost
+        POST /agent/v1/orders/{id}/wanted
+        POST /agent/v1/poll
+        POST /agent/v1/runs
+        POST /agent/v1/sessions
         POST /api/v1/clients
         POST /api/v1/connectors
+        POST /api/v1/connectors/{id}/agent-bindings
+        POST /api/v1/connectors/{id}/agent-enrolments
         POST /api/v1/connectors/{id}/profiles
         POST /api/v1/connectors/{id}/test
         POST /api/v1/dead-letters/replay
@@ -267,6 +293,7 @@ async fn the_document_is_whole() {
         POST /api/v1/users
         POST /auth
         POST /auth/oidc
+        PUT /agent/v1/orders/{id}/parcels/{sequence}
         PUT /api/v1/connectors/{id}
         PUT /api/v1/profiles/{id}
         PUT /api/v1/transform-maps/{id}

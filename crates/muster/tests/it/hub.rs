@@ -149,7 +149,22 @@ impl Hub {
             Place::Directory(directory) => command.arg("--data").arg(directory),
             Place::Database(url) => command.args(["--database", url]).env("MUSTER_SECRET_KEY", "ab".repeat(32)),
         };
-        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        Self::speaking(command.envs(variables.iter().copied()).stderr(log))
+    }
+
+    /// Starts a demo with its data there, and signs in with the password that it prints.
+    pub(crate) fn demo(data: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        command.args(["demo", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments).stderr(Stdio::null());
+        let mut hub = Self::speaking(&mut command);
+        let password = std::fs::read_to_string(data.join("password")).unwrap();
+        hub.sign_in("admin", &password);
+        hub
+    }
+
+    /// A program whose first line says where its hub is.
+    fn speaking(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

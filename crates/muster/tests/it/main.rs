@@ -1,6 +1,9 @@
 //! The binary against real servers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
+mod agent;
+mod agent_kills;
+mod agents;
 mod anypoint;
 mod anypoint_faults;
 mod anypoint_hostile;

@@ -117,3 +117,30 @@ fn the_log_is_lines_of_json_where_it_shall_be() {
     );
     assert!(refused["timestamp"].is_string() && refused["request.id"].is_string(), "{refused}");
 }
+
+#[test]
+fn a_demo_has_read_its_sources_when_it_says_where_it_is() {
+    let data = tempfile::tempdir().unwrap();
+    let complete = |hub: &Hub| {
+        let runs = hub.get("/api/v1/runs?limit=10");
+        let mut names: Vec<String> = runs["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| {
+                assert_eq!(run["result"], "complete", "{run}");
+                let connector = hub.get(&format!("/api/v1/connectors/{}", run["connectorId"].as_str().unwrap()));
+                connector["name"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    let hub = Hub::demo(&data.path().join("whole"), &["--users", "20", "--apis", "3"]);
+    assert_eq!(complete(&hub), ["Demo Azure", "Demo MuleSoft", "Demo directory"]);
+    // Four services of three APIs, four environments of three instances, and an asset of each business group unserved.
+    let apis = hub.get("/api/v1/inventory/apis?limit=1&count=exact");
+    assert_eq!(apis["count"]["value"], 4 * 3 + 4 * 3 + 2, "{apis}");
+    let small = Hub::demo(&data.path().join("small"), &["--users", "20", "--apis", "0"]);
+    assert_eq!(complete(&small), ["Demo directory"]);
+}

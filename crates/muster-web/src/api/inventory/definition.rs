@@ -196,9 +196,9 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     ),
     responses(
         (status = 200, description = "The bytes.", content(
-            (Vec<u8> = "application/json"), (Vec<u8> = "application/yaml"), (Vec<u8> = "application/wsdl+xml"),
-            (Vec<u8> = "application/graphql"), (Vec<u8> = "text/plain"), (Vec<u8> = "application/raml+yaml"),
-            (Vec<u8> = "application/zip"), (Vec<u8> = "application/octet-stream")
+            (Value = "application/json"), (Value = "application/yaml"), (Value = "application/wsdl+xml"),
+            (Value = "application/graphql"), (Value = "text/plain"), (Value = "application/raml+yaml"),
+            (Value = "application/zip"), (Value = "application/octet-stream")
         )),
         (status = 304, description = "They are those that are known.")
     )

@@ -52,6 +52,14 @@ struct Url {
     url: String,
 }
 
+/// What an instance serves, and what both sides say of its state.
+struct Served {
+    /// The asset that its instances share, and where all of them are listed.
+    asset: Option<(String, String)>,
+    /// Label and value.
+    facts: Vec<(&'static str, String)>,
+}
+
 /// Others with the same definition.
 struct Same {
     total: Number,
@@ -65,6 +73,7 @@ struct Same {
 #[template(path = "console/inventory/api.html", blocks = ["endpoints"])]
 pub(super) struct ApiPart {
     place: String,
+    served: Option<Served>,
     find: String,
     endpoints: Endpoints,
     urls: Vec<Url>,
@@ -100,12 +109,13 @@ impl ApiPart {
         };
         Ok(Self {
             endpoints: Endpoints::of(&place, list(&detail["endpoints"]), asked),
+            served: Served::of(detail),
             find: asked.find.clone(),
             urls: list(&detail["urls"]).iter().filter_map(Url::of).collect(),
             readiness: detail["scanReady"].as_bool().map(Badge::readiness),
             is_ready: detail["scanReady"] == true,
             reasons: list(&detail["scanReadyReasons"]).iter().filter_map(Value::as_str).map(obstacle).collect(),
-            meaning: meaning(state.unwrap_or_default()),
+            meaning: meaning(state.unwrap_or_default(), is_kept),
             told: list(&detail["definitionReasons"]).iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             state: state.map(Badge::definition),
             format: detail["specFormat"].as_str().map(str::to_owned),
@@ -133,6 +143,31 @@ async fn same((hub, tenant): (&Hub, i64), asset: &AssetRow) -> Result<Option<Sam
         rows: shared.rows.iter().map(row).collect(),
         all: address(APIS.place, &[("q", &query)]),
     }))
+}
+
+impl Served {
+    /// None where the gateway's APIs are no instances of anything.
+    fn of(detail: &Value) -> Option<Self> {
+        let text = |key: &str| detail[key].as_str().map(str::to_owned);
+        let asset = text("groupId").zip(text("assetId")).map(|(group, asset)| {
+            let quoted = |text: &str| text.replace('\'', "''");
+            let query = format!("api.groupId:'{}' and api.assetId:'{}'", quoted(&group), quoted(&asset));
+            (format!("{group}/{asset}"), address(APIS.place, &[("q", &query)]))
+        });
+        let runtime = text("runtimeStatus");
+        if asset.is_none() && runtime.is_none() {
+            return None;
+        }
+        let told = [
+            ("Asset’s version", text("version")),
+            ("Service status", text("serviceStatus")),
+            ("Runtime status", runtime),
+            ("Business group", text("organizationName")),
+            ("Environment", text("environmentName")),
+        ];
+        let facts = told.into_iter().filter_map(|(label, value)| Some((label, value?))).collect();
+        Some(Self { asset, facts })
+    }
 }
 
 impl Url {
@@ -221,7 +256,7 @@ fn obstacle(code: &str) -> String {
     words.to_owned()
 }
 
-fn meaning(state: &str) -> Meaning {
+fn meaning(state: &str, is_kept: bool) -> Meaning {
     let (says, remedy) = match state {
         "stored" => ("It is kept as it came, and nothing speaks against it.", None),
         "none" => (
@@ -241,6 +276,10 @@ fn meaning(state: &str) -> Meaning {
                  stays suspect, let the API's owner compare it with the API at the gateway, and correct the one that is \
                  wrong. Until then the API is not ready for a scan.",
             ),
+        ),
+        "failed" if is_kept => (
+            "What its source has is kept as it came, and is no definition that can be read.",
+            Some("Let the API's owner publish a definition in its place; a later run finds it."),
         ),
         "failed" => (
             "It could not be had from the source.",

@@ -121,26 +121,26 @@ async fn what_is_missing_says_since_when() {
 #[tokio::test]
 async fn one_definition_behind_two_gateways_is_known_as_one_and_what_it_lacks_is_told() {
     both(async |app| {
+        let told = |reasons: &[&str]| {
+            let reasons = json!(reasons).to_string();
+            json!({ "definitionHash": "0a0b", "definitionState": "partial", "definitionReasons": reasons })
+        };
         read(&app, |gateway| {
-            let told = |reasons: &[&str]| {
-                let reasons = json!(reasons).to_string();
-                json!({ "definitionHash": "0a0b", "definitionState": "partial", "definitionReasons": reasons })
-            };
-            gateway.define(
-                "East",
-                ("json", b"{ \"servers\": 1 }"),
-                told(&["#/paths: <b>elsewhere</b> is not followed"]),
-            );
-            gateway.define("West", ("json", b"{ \"servers\": 2 }"), told(&[]));
+            let elsewhere = told(&["#/paths: <b>elsewhere</b> is not followed"]);
+            gateway.define("East", ("json", b"{ \"servers\": 1 }"), elsewhere);
             gateway.define("Other", ("json", b"{}"), json!({ "definitionHash": "0c0d" }));
         })
         .await;
+        let other = connector(&app, &app.token, (1, "Fabrikam")).await;
+        let gateway = Gateway::new(&app, "west");
+        gateway.define("West", ("json", b"{ \"servers\": 2 }"), told(&[]));
+        gateway.read(&app, (&other.0, other.1)).await;
         let browser = Browser::viewer(&app).await;
         let (html, _) = page(&browser, "East").await;
         let said = words(&html);
-        assert!(said.contains("The same definition as 1 other: West of Contoso . All that have it"), "{said}");
+        assert!(said.contains("The same definition as 1 other: West of Fabrikam . All that have it"), "{said}");
         assert!(said.contains("#/paths: &#60;b&#62;elsewhere&#60;/b&#62; is not followed"), "{said}");
-        let all = between(&html, "of <bdi>Contoso</bdi></span>. <a href=\"", "\"").unwrap().replace("&#38;", "&");
+        let all = between(&html, "of <bdi>Fabrikam</bdi></span>. <a href=\"", "\"").unwrap().replace("&#38;", "&");
         assert!(words(&browser.page(&all).await).contains("2 Discovered APIs"));
     })
     .await;
@@ -236,6 +236,7 @@ async fn states_and_obstacles_are_said_in_words_with_what_to_do() {
             });
             gateway.define("Suspect", ("json", text.as_bytes()), more);
             gateway.put("Failed", json!({ "definitionState": "failed", "scanReadyReasons": "[\"definition_failed\"]" }));
+            gateway.define("Nonsense", ("zip", b"no package"), json!({ "definitionState": "failed" }));
         })
         .await;
         let browser = Browser::viewer(&app).await;
@@ -252,6 +253,10 @@ async fn states_and_obstacles_are_said_in_words_with_what_to_do() {
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }
+        let (html, _) = page(&browser, "Nonsense").await;
+        let said = words(&html);
+        assert!(said.contains("✕ failed What its source has is kept as it came, and is no definition"), "{said}");
+        assert!(html.contains("/definition\""));
         let (html, at) = page(&browser, "Failed").await;
         let said = words(&html);
         assert!(said.contains("✕ failed It could not be had from the source. What to do: The notes of"), "{said}");

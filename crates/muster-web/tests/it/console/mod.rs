@@ -1,5 +1,6 @@
 //! The console: every page that a test loads is also held to what all pages promise (see [`browser`]).
 
+mod agents;
 mod apis;
 pub(crate) mod browser;
 mod forms;

@@ -11,13 +11,14 @@ use super::source::{Object, user};
 use super::world::{World, people};
 use crate::app::both;
 
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 13] = [
     "/console/users",
     "/console/groups",
     "/console/roles",
     "/console/apis",
     "/console/sources",
     "/console/connectors",
+    "/console/agents",
     "/console/runs",
     "/console/dead-letters",
     "/console/held",
