@@ -285,7 +285,7 @@ pub enum ErrorKind {
 }
 
 /// A connector's failure: what was being done, to what, and what to do about it.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("{operation}: {message}")]
 pub struct ConnectorError {
     /// What kind of failure.

@@ -25,6 +25,10 @@ pub(crate) struct Package<'z> {
     archive: Option<RefCell<ZipArchive<Cursor<&'z [u8]>>>>,
     files: Vec<File<'z>>,
     by_name: BTreeMap<Box<str>, FileId>,
+    /// The folder that all files lie in, with its slash: it is no part of their names here.
+    folder: Option<String>,
+    /// What is no file of the package, by its name, and why.
+    left_out: BTreeMap<Box<str>, &'static str>,
 }
 
 struct File<'z> {
@@ -43,7 +47,13 @@ impl<'z> Package<'z> {
     /// One document, whose name is empty.
     pub(crate) fn of_document(bytes: &'z [u8]) -> Self {
         let file = File { name: "".into(), index: 0, bytes: OnceCell::from(Cow::Borrowed(bytes)) };
-        Self { archive: None, files: vec![file], by_name: BTreeMap::from([("".into(), 0)]) }
+        Self {
+            archive: None,
+            files: vec![file],
+            by_name: BTreeMap::from([("".into(), 0)]),
+            folder: None,
+            left_out: BTreeMap::new(),
+        }
     }
 
     /// Opens an archive by its directory; nothing is inflated yet.
@@ -53,6 +63,7 @@ impl<'z> Package<'z> {
             return Err(DefinitionError::Limit { limit: Limit::Files, allowed: limits.files });
         }
         let mut files = Vec::new();
+        let mut left_out = BTreeMap::new();
         let mut declared: u64 = 0;
         for index in 0..archive.len() {
             let entry = archive.by_index_raw(index).map_err(|error| unreadable(&error))?;
@@ -68,7 +79,9 @@ impl<'z> Package<'z> {
                 why_unsafe(&name, limits)
             };
             if let Some(why) = why {
-                notes.add(NoteKind::Skipped, &Place::File(&shown(&name)), format_args!("{why}: left out"));
+                // What is left out may be what the definition refers to: what is read is not known to be all of it.
+                notes.add(NoteKind::NotFollowed, &Place::File(&shown(&name)), format_args!("{why}: left out"));
+                left_out.insert((*name).into(), why);
                 continue;
             }
             declared = declared.saturating_add(entry.size());
@@ -81,9 +94,9 @@ impl<'z> Package<'z> {
         if declared > UNSUSPICIOUS.max(packed.saturating_mul(limits.inflation.try_into().unwrap_or(u64::MAX))) {
             return Err(DefinitionError::Limit { limit: Limit::Inflation, allowed: limits.inflation });
         }
-        strip_folder(&mut files);
+        let folder = strip_folder(&mut files);
         let by_name = files.iter().enumerate().map(|(id, file)| (file.name.clone(), id)).collect();
-        Ok(Self { archive: Some(RefCell::new(archive)), files, by_name })
+        Ok(Self { archive: Some(RefCell::new(archive)), files, by_name, folder, left_out })
     }
 
     pub(crate) fn is_document(&self) -> bool {
@@ -101,6 +114,21 @@ impl<'z> Package<'z> {
 
     pub(crate) fn find(&self, name: &str) -> Option<FileId> {
         self.by_name.get(name).copied()
+    }
+
+    /// A file that is named from outside: from the package's root, or from the folder that all of it lies in.
+    pub(crate) fn find_named(&self, name: &str) -> Option<FileId> {
+        let name = name.trim().trim_start_matches('/');
+        let inside = || name.strip_prefix(self.folder.as_deref()?);
+        self.find(name).or_else(|| self.find(inside()?))
+    }
+
+    /// Why a file that is named from outside is none of the package's, as the end of a sentence about the package.
+    pub(crate) fn lacks(&self, name: &str, who: &str) -> String {
+        match self.left_out.get(name.trim()) {
+            Some(why) => format!("has no file `{}`, {who}: what has that name is {why}", shown(name)),
+            None => format!("has no file `{}`, {who}", shown(name)),
+        }
     }
 
     /// A file's bytes, inflated when first asked for. The declared sizes are kept to: what is longer is an error.
@@ -149,17 +177,17 @@ fn why_unsafe(name: &str, limits: &Limits) -> Option<&'static str> {
     }
 }
 
-/// Where all files lie in one folder and none says what the package is, the folder is the package.
-fn strip_folder(files: &mut [File<'_>]) {
-    let Some(folder) = files.first().and_then(|file| file.name.split_once('/')).map(|(folder, _)| format!("{folder}/"))
-    else {
-        return;
-    };
-    if folder != "exchange_modules/" && files.iter().all(|file| file.name.starts_with(&folder)) {
-        for file in files {
-            file.name = file.name[folder.len()..].into();
-        }
+/// Where all files lie in one folder and none says what the package is, the folder is the package; it is given.
+fn strip_folder(files: &mut [File<'_>]) -> Option<String> {
+    let (folder, _) = files.first()?.name.split_once('/')?;
+    let folder = format!("{folder}/");
+    if folder == "exchange_modules/" || !files.iter().all(|file| file.name.starts_with(&folder)) {
+        return None;
     }
+    for file in files {
+        file.name = file.name[folder.len()..].into();
+    }
+    Some(folder)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 mod answers;
 mod faults;
+mod hostile;
 mod package;
 mod server;
 mod world;
@@ -19,7 +20,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-pub use faults::AnypointFaults;
+pub use faults::{AnypointFaults, WrongTotal};
+pub use hostile::HostileFile;
 pub use world::AnypointChange;
 
 use crate::LabError;

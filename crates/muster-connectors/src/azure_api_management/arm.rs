@@ -74,6 +74,9 @@ pub(super) const SIGN_IN: [(i64, &str, &str); 12] = [
     (53_003, "Conditional Access blocks the sign-in", "let the policy allow this app from the hub's address"),
 ];
 
+/// A server's words are no longer than a line of a log.
+const WORDS_SHOWN: usize = 400;
+
 /// Why a sign-in was refused.
 pub(super) fn sign_in_refused(operation: &str, answer: &Answer) -> ConnectorError {
     let Ok(error) = serde_json::from_slice::<SignInError>(&answer.body) else {
@@ -82,7 +85,7 @@ pub(super) fn sign_in_refused(operation: &str, answer: &Answer) -> ConnectorErro
     let known = SIGN_IN.iter().find(|(code, ..)| error.error_codes.contains(code));
     // The first line says what is wrong; trace ids and times follow.
     let said = error.error_description.lines().next().unwrap_or_default();
-    let said = said.split(" Trace ID:").next().unwrap_or_default();
+    let said = answer.shown(said.split(" Trace ID:").next().unwrap_or_default(), WORDS_SHOWN);
     let message = match known {
         Some((_, meaning, _)) => format!("{meaning} ({}: {said})", error.error),
         None => format!("{}: {said}", error.error),
@@ -131,7 +134,7 @@ pub(super) fn refused(operation: &str, answer: &Answer) -> ConnectorError {
     let Ok(Envelope { error }) = serde_json::from_slice::<Envelope>(&answer.body) else {
         return unexplained(operation, answer);
     };
-    let message = format!("{}: {}", error.code, bounded(&error.message));
+    let message = format!("{}: {}", error.code, answer.shown(&error.message, WORDS_SHOWN));
     match answer.status.as_u16() {
         401 => {
             ConnectorError::new(ErrorKind::Auth, operation, message).with_remedy("check the app's secret and tenant")
@@ -168,9 +171,4 @@ fn unexplained(operation: &str, answer: &Answer) -> ConnectorError {
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
-}
-
-/// A server's words, no longer than a line of a log.
-fn bounded(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
 }

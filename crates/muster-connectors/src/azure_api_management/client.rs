@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use muster_core::clock::Clock;
 use muster_core::connector::{ConnectorError, ErrorKind, Traffic};
 use muster_core::secret::Secret;
 use reqwest::Url;
 use serde::Deserialize;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::arm::{self, Page, TokenAnswer};
 use super::config::{Config, Storage, TokenVersion};
-use crate::kit::http::{Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Wanted};
+use crate::kit::http::{
+    Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Session, SignIn, Wanted,
+};
 
 /// Reads of one principal in one subscription, or in the tenant: Azure's token bucket since 2024.
 const READS: Rate = Rate { burst: 250, per_second: 25.0 };
@@ -65,13 +66,7 @@ pub(super) struct Client {
     config: Arc<Config>,
     http: Http,
     clock: Arc<dyn Clock>,
-    token: Arc<Mutex<Option<Token>>>,
-}
-
-#[derive(Debug, Clone)]
-struct Token {
-    bearer: Bearer,
-    until: Instant,
+    session: Session,
 }
 
 impl Client {
@@ -82,7 +77,7 @@ impl Client {
             Storage::At(base) => hosts.with(base),
         };
         let http = Http::new(hosts, Limits::default(), Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
-        Ok(Self { config, http, clock, token: Arc::default() })
+        Ok(Self { config, http, clock, session: Session::default() })
     }
 
     /// The same client with an account of its own.
@@ -96,40 +91,7 @@ impl Client {
 
     /// Signs in, unless a token is at hand that lasts.
     pub(super) async fn sign_in(&self, wanted: Wanted<'_>) -> Result<Bearer, ConnectorError> {
-        let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| token.until > Instant::now()) {
-            return Ok(token.bearer.clone());
-        }
-        let config = &self.config;
-        let operation = "signing in";
-        let path = match config.token_version {
-            TokenVersion::V1 => format!("{}/oauth2/token", config.tenant),
-            TokenVersion::V2 => format!("{}/oauth2/v2.0/token", config.tenant),
-        };
-        let asked = match config.token_version {
-            TokenVersion::V1 => ("resource", config.audience.clone()),
-            TokenVersion::V2 => ("scope", format!("{}.default", config.audience)),
-        };
-        let url = join(&config.login, &path)?;
-        let mut form = vec![
-            ("grant_type", Secret::new("client_credentials".to_owned())),
-            ("client_id", Secret::new(config.client_id.clone())),
-            (asked.0, Secret::new(asked.1)),
-        ];
-        form.extend(config.credential.proof((&config.client_id, url.as_str()), self.clock.now())?);
-        let method = reqwest::Method::POST;
-        let call = Call { method, body: Some(Body::Form(form)), ..Call::get(operation, url) };
-        let answer = self.http.send(&call, wanted).await?;
-        if !answer.status.is_success() {
-            return Err(arm::sign_in_refused(operation, &answer));
-        }
-        let token: TokenAnswer = answer.json(operation)?;
-        let lasts = Duration::from_secs(token.lasts().unwrap_or(0)).saturating_sub(RENEW_BEFORE);
-        let origin = Origin::of(&config.management)
-            .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.management` has no host"))?;
-        let bearer = Bearer { origin, token: token.access_token };
-        *kept = Some(Token { bearer: bearer.clone(), until: Instant::now() + lasts });
-        Ok(bearer)
+        self.session.bearer(self, wanted).await
     }
 
     /// Asks ARM; on 401 signs in again, once.
@@ -139,27 +101,13 @@ impl Client {
         (url, holder): (Url, &str),
         wanted: Wanted<'_>,
     ) -> Result<Answer, ConnectorError> {
-        let mut renewed = false;
-        loop {
-            let bearer = self.sign_in(wanted).await?;
-            let call = Call {
-                bucket: Some((self.bucket(holder), READS)),
-                bearer: Some(bearer.clone()),
-                ..Call::get(operation, url.clone())
-            };
-            let answer = self.http.send(&call, wanted).await?;
-            if let Some(left) = LEFT.iter().find_map(|name| answer.header(name)?.trim().parse().ok()) {
-                PLANNER.left(&self.bucket(holder), READS, left);
-            }
-            if answer.status.as_u16() != 401 || renewed {
-                return Ok(answer);
-            }
-            renewed = true;
-            let mut kept = self.token.lock().await;
-            if kept.as_ref().is_some_and(|token| token.bearer.token.reveal() == bearer.token.reveal()) {
-                *kept = None;
-            }
+        let bucket = self.bucket(holder);
+        let call = Call { bucket: Some((bucket.clone(), READS)), ..Call::get(operation, url) };
+        let answer = self.session.send((&self.http, self), call, wanted).await?;
+        if let Some(left) = LEFT.iter().find_map(|name| answer.header(name)?.trim().parse().ok()) {
+            PLANNER.left(&bucket, READS, left);
         }
+        Ok(answer)
     }
 
     /// Whose reads are counted together: the app's, in one subscription or in the tenant.
@@ -311,6 +259,40 @@ impl Client {
         let mut url = join(&self.config.management, &path.replace(';', "%3B"))?;
         url.query_pairs_mut().append_pair("api-version", version);
         Ok(url)
+    }
+}
+
+#[async_trait]
+impl SignIn for Client {
+    async fn new_token(&self, wanted: Wanted<'_>) -> Result<(Bearer, Duration), ConnectorError> {
+        let config = &self.config;
+        let operation = "signing in";
+        let path = match config.token_version {
+            TokenVersion::V1 => format!("{}/oauth2/token", config.tenant),
+            TokenVersion::V2 => format!("{}/oauth2/v2.0/token", config.tenant),
+        };
+        let asked = match config.token_version {
+            TokenVersion::V1 => ("resource", config.audience.clone()),
+            TokenVersion::V2 => ("scope", format!("{}.default", config.audience)),
+        };
+        let url = join(&config.login, &path)?;
+        let mut form = vec![
+            ("grant_type", Secret::new("client_credentials".to_owned())),
+            ("client_id", Secret::new(config.client_id.clone())),
+            (asked.0, Secret::new(asked.1)),
+        ];
+        form.extend(config.credential.proof((&config.client_id, url.as_str()), self.clock.now())?);
+        let method = reqwest::Method::POST;
+        let call = Call { method, body: Some(Body::Form(form)), ..Call::get(operation, url) };
+        let answer = self.http.send(&call, wanted).await?;
+        if !answer.status.is_success() {
+            return Err(arm::sign_in_refused(operation, &answer));
+        }
+        let token: TokenAnswer = answer.json(operation)?;
+        let lasts = Duration::from_secs(token.lasts().unwrap_or(0)).saturating_sub(RENEW_BEFORE);
+        let origin = Origin::of(&config.management)
+            .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.management` has no host"))?;
+        Ok((Bearer { origin, token: token.access_token }, lasts))
     }
 }
 

@@ -11,21 +11,21 @@ use super::plan::Found;
 use super::read::Job;
 use super::record::push;
 use super::{ApiManagement, MODEL, arm};
+use crate::kit::marks::Verdicts;
 
 pub(super) async fn confirm(
     tenant: &ApiManagement,
     keys: &[String],
     sink: &dyn BatchSink,
 ) -> Result<Vec<Verdict>, ConnectorError> {
-    let mut verdicts = Vec::new();
+    let mut verdicts = Verdicts::default();
     for key in keys {
-        verdicts.push(match one(tenant, key, sink).await {
-            Ok(verdict) => verdict,
-            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
-            Err(_) => Verdict::Unknown,
-        });
+        verdicts.take(one(tenant, key, sink).await)?;
+        if verdicts.is_over {
+            break;
+        }
     }
-    Ok(verdicts)
+    Ok(verdicts.of(keys.len()))
 }
 
 async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<Verdict, ConnectorError> {
@@ -40,16 +40,23 @@ async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<
         // A proxy's 404 is none of Azure's, and a subscription that is not found may only be hidden.
         404 => {
             let gone = ["ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound"];
-            let is_gone = arm::code(&answer).is_some_and(|code| gone.contains(&code.as_str()));
+            // One that is listed as deleted is not hidden.
+            let is_left_out = tenant.is_left_out(subscription);
+            let is_gone = arm::code(&answer)
+                .is_some_and(|code| gone.contains(&code.as_str()) || is_left_out && code == "SubscriptionNotFound");
             return Ok(if is_gone { Verdict::Deleted } else { Verdict::Unknown });
         }
         _ => return Ok(Verdict::Unknown),
+    }
+    // A disabled subscription may still be read, and is left out all the same.
+    if tenant.is_left_out(subscription) {
+        return Ok(Verdict::OutOfScope);
     }
     let Some(Found::Service(service)) = tenant.found(service) else {
         // What answers and is not listed proves that a list is short, unless the profile leaves it out.
         let wanted = &tenant.config.subscriptions;
         let is_left_out = !wanted.is_empty() && !wanted.iter().any(|id| id.eq_ignore_ascii_case(subscription));
-        return Ok(if is_left_out { Verdict::OutOfScope } else { Verdict::Unknown });
+        return Ok(if is_left_out { Verdict::OutOfScope } else { Verdict::Present });
     };
     let operation = format!("reading `{key}`");
     let unreadable = |error: serde_json::Error| {
@@ -69,10 +76,15 @@ async fn one(tenant: &ApiManagement, key: &str, sink: &dyn BatchSink) -> Result<
         products: products.as_ref(),
         sets: BTreeMap::new(),
         exports: &tenant.exports,
+        bare: &tenant.bare,
         wanted: &wanted,
     };
     job.learn_version_sets(std::slice::from_ref(&api)).await?;
-    let parts = job.single(&api).await?;
+    let (parts, is_whole) = job.single(&api).await?;
+    // What is known of it stays.
+    if !is_whole && !tenant.bare.has(key) {
+        return Ok(Verdict::Present);
+    }
     let mut batch = Batch::new(Arc::from("apis"), Arc::from(service.scope()));
     push(&mut batch, &MODEL.streams[0], parts);
     let closed = |_| ConnectorError::new(ErrorKind::Cancelled, operation.clone(), "the run is over");

@@ -38,7 +38,7 @@ use self::plan::Found;
 use self::products::Products;
 use self::read::Job;
 use crate::kit::http::Wanted;
-use crate::kit::marks::{Freshness, unread};
+use crate::kit::marks::{Bare, Freshness, unread};
 use crate::{ConnectorType, Refusal, Settings};
 
 /// The connector type.
@@ -200,6 +200,7 @@ pub(crate) struct ApiManagement {
     /// Products by service, as this run read them.
     products: tokio::sync::Mutex<BTreeMap<String, Option<Products>>>,
     exports: RwLock<()>,
+    bare: Bare,
 }
 
 impl std::fmt::Debug for ApiManagement {
@@ -214,7 +215,7 @@ impl ApiManagement {
         let client = Client::new(Arc::clone(&config), Arc::clone(&clock))
             .map_err(|error| SettingError::new("endpoints", &error.message, "check the machine's certificates"))?;
         let (found, products, exports) = (Mutex::default(), tokio::sync::Mutex::default(), RwLock::default());
-        Ok(Self { config, client, clock, found, products, exports })
+        Ok(Self { config, client, clock, found, products, exports, bare: Bare::default() })
     }
 
     /// A service's products, read once in a run.
@@ -256,6 +257,7 @@ impl ApiManagement {
             products: products.as_ref(),
             sets: BTreeMap::new(),
             exports: &self.exports,
+            bare: &self.bare,
             wanted: &wanted,
         };
         job.run(request, freshness, sink).await
@@ -263,6 +265,11 @@ impl ApiManagement {
 
     fn found(&self, scope: &str) -> Option<Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    }
+
+    /// Whether the plan found a subscription that is not read, for its state.
+    fn is_left_out(&self, subscription: &str) -> bool {
+        matches!(self.found(&plan::subscription(subscription)), Some(Found::LeftOut))
     }
 }
 
@@ -282,6 +289,7 @@ impl Connector for ApiManagement {
 
     async fn plan(&self) -> Result<Plan, ConnectorError> {
         self.products.lock().await.clear();
+        self.bare.clear();
         let (plan, found) = plan::plan(&self.client, &self.config).await?;
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(plan)
@@ -291,7 +299,7 @@ impl Connector for ApiManagement {
         let service = match self.found(&request.scope.name) {
             Some(Found::Service(service)) => service,
             Some(Found::Gap { reason, remedy }) => return Ok(unread(request.mode, reason, remedy)),
-            None => {
+            Some(Found::LeftOut) | None => {
                 let operation = format!("reading `{}`", request.scope.name);
                 let message = "the service is no longer listed, since this run was planned";
                 return Err(ConnectorError::new(ErrorKind::Protocol, operation, message));

@@ -20,6 +20,8 @@ pub(super) enum Found {
     Service(Box<Service>),
     /// What could not be listed.
     Gap { reason: String, remedy: Option<String> },
+    /// A subscription that is listed and not read, for its state. It is no scope.
+    LeftOut,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +57,7 @@ pub(super) async fn plan(client: &Client, config: &Config) -> Result<(Plan, BTre
             Ok(Subscription { subscription_id, state }) => match state.as_deref() {
                 Some(state @ ("Disabled" | "Deleted")) => {
                     notes.push(format!("subscription `{subscription_id}` is {state}: it is not read"));
+                    found.insert(subscription(&subscription_id), Found::LeftOut);
                 }
                 _ => ids.push(subscription_id.to_ascii_lowercase()),
             },
@@ -68,9 +71,10 @@ pub(super) async fn plan(client: &Client, config: &Config) -> Result<(Plan, BTre
         found.insert(SUBSCRIPTIONS.to_owned(), gap(reason, Some(no_subscription(config))));
     }
     for wanted in &config.subscriptions {
-        if !ids.contains(wanted) {
+        // One that is left out for its state was told of.
+        if !ids.contains(wanted) && !found.contains_key(&subscription(wanted)) {
             let reason = format!("subscription `{wanted}` of the profile is not among those that are visible");
-            found.insert(format!("{SUBSCRIPTIONS}/{wanted}"), gap(reason, Some(no_subscription(config))));
+            found.insert(subscription(wanted), gap(reason, Some(no_subscription(config))));
         }
     }
     ids.retain(|id| config.subscriptions.is_empty() || config.subscriptions.contains(id));
@@ -78,8 +82,14 @@ pub(super) async fn plan(client: &Client, config: &Config) -> Result<(Plan, BTre
         services(client, &id, &mut found).await?;
     }
     notes.extend(figures(client, &found).await);
-    let scopes = found.keys().map(|name| ScopePlan { stream: "apis".to_owned(), name: Arc::from(name.as_str()) });
+    let scopes = found.iter().filter(|(_, one)| !matches!(one, Found::LeftOut));
+    let scopes = scopes.map(|(name, _)| ScopePlan { stream: "apis".to_owned(), name: Arc::from(name.as_str()) });
     Ok((Plan { scopes: scopes.collect(), notes, origin: None }, found))
+}
+
+/// What stands for a whole subscription.
+pub(super) fn subscription(id: &str) -> String {
+    format!("{SUBSCRIPTIONS}/{}", id.to_ascii_lowercase())
 }
 
 async fn services(
@@ -87,7 +97,7 @@ async fn services(
     subscription: &str,
     found: &mut BTreeMap<String, Found>,
 ) -> Result<(), ConnectorError> {
-    let name = format!("{SUBSCRIPTIONS}/{subscription}");
+    let name = self::subscription(subscription);
     let list = match client.services(subscription, &|| true).await {
         Ok(list) => list,
         Err(error) if arm::is_unregistered(&error) => return Ok(()),

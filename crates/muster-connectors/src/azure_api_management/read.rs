@@ -8,8 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::HEXLOWER;
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use muster_core::connector::{BatchSink, ConnectorError, CountRange, ErrorKind, Mode, ReadRequest, ScopeEnd};
 use muster_core::fold::fingerprint;
 use serde_json::Value as Json;
@@ -24,7 +23,7 @@ use super::products::{Products, access};
 use super::record::{Parts, push};
 use crate::kit::definition::{Found, State};
 use crate::kit::http::Wanted;
-use crate::kit::marks::{Freshness, Handover, Mark, Marks, NEVER, Outcome, is_about_all};
+use crate::kit::marks::{Bare, Freshness, Handover, Mark, Marks, NEVER, Outcome, is_about_all};
 
 /// Families under way at once: definitions are up to 32 MiB each.
 const FAMILIES_AT_ONCE: usize = 8;
@@ -39,6 +38,7 @@ pub(super) struct Job<'a> {
     pub(super) sets: VersionSets,
     /// Exports hold it together, an export that must be alone holds it by itself.
     pub(super) exports: &'a RwLock<()>,
+    pub(super) bare: &'a Bare,
     pub(super) wanted: Wanted<'a>,
 }
 
@@ -52,7 +52,7 @@ impl Job<'_> {
     ) -> Result<ScopeEnd, ConnectorError> {
         let (before, nothing) = (Marks::of(request.cursor), Marks::default());
         let known = if request.mode == Mode::Delta { &before } else { &nothing };
-        let mut out = Handover::new(request, sink);
+        let mut out = Handover::new(request, sink, self.bare);
         let list = self.client.apis((&self.service.id, self.subscription), self.wanted).await?;
         let counts = list.counted;
         let (apis, left_out) = self.sorted_out(list.items, &mut out);
@@ -67,8 +67,8 @@ impl Job<'_> {
             let mut families: BTreeMap<String, Vec<Api>> = BTreeMap::new();
             apis.into_iter().for_each(|api| families.entry(api.family()).or_default().push(api));
             let this = &*self;
-            let read = families.into_values().map(|family| this.family(family, known, freshness));
-            let outcomes = stream::iter(read).buffer_unordered(FAMILIES_AT_ONCE);
+            let read = families.into_values().map(|family| Box::pin(this.family(family, known, freshness)));
+            let outcomes = stream::iter(read).flatten_unordered(FAMILIES_AT_ONCE);
             stopped = out.take_all(outcomes, |batch, parts| push(batch, &MODEL.streams[0], parts)).await?;
         }
         out.flush().await?;
@@ -115,24 +115,22 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Reads what must not be exported at once, one after another.
-    async fn family(
-        &self,
+    /// Reads what must not be exported at once, one after another; each is handed over before the next is read.
+    fn family<'s>(
+        &'s self,
         family: Vec<Api>,
-        known: &Marks,
+        known: &'s Marks,
         freshness: Freshness,
-    ) -> Result<Vec<Outcome<Parts>>, ConnectorError> {
-        let mut outcomes = Vec::new();
-        for api in family {
+    ) -> impl Stream<Item = Result<Vec<Outcome<Parts>>, ConnectorError>> + 's {
+        stream::iter(family).then(move |api| async move {
             let mark = known.get(&api.key());
-            outcomes.push(match self.api(&api, mark, freshness).await {
-                Ok(outcome) => outcome,
+            match self.api(&api, mark, freshness).await {
+                Ok(outcome) => Ok(vec![outcome]),
                 // Not about this API alone.
-                Err(error) if is_about_all(&error.kind) => return Err(error),
-                Err(error) => Outcome::Unread(api.key(), error),
-            });
-        }
-        Ok(outcomes)
+                Err(error) if is_about_all(&error.kind) => Err(error),
+                Err(error) => Ok(vec![Outcome::Unread(api.key(), error)]),
+            }
+        })
     }
 
     async fn api(
@@ -254,13 +252,13 @@ impl Job<'_> {
         Ok(HEXLOWER.encode(&fingerprint(&text)))
     }
 
-    /// One API as it is now, whatever of it can be had: for keys that are asked for again.
-    pub(super) async fn single(&self, api: &Api) -> Result<Parts, ConnectorError> {
+    /// One API as it is now, whatever of it can be had, and whether that is all: for keys that are asked for again.
+    pub(super) async fn single(&self, api: &Api) -> Result<(Parts, bool), ConnectorError> {
         let lists = match self.lists(api).await {
             Err(error) if is_about_all(&error.kind) || error.kind == ErrorKind::Unavailable => return Err(error),
             Err(error) => {
                 let found = Found::nothing(State::Failed(error.to_string()));
-                return Ok(self.parts(api, &Lists::default(), (found, String::new())));
+                return Ok((self.parts(api, &Lists::default(), (found, String::new())), false));
             }
             Ok(lists) => lists,
         };
@@ -269,8 +267,9 @@ impl Job<'_> {
             Err(error) => Found::nothing(State::Failed(error.to_string())),
             Ok(found) => found,
         };
+        let is_whole = !matches!(found.state, State::Failed(_));
         let print = self.fingerprint(api, &lists)?;
-        Ok(self.parts(api, &lists, (found, print)))
+        Ok((self.parts(api, &lists, (found, print)), is_whole))
     }
 }
 

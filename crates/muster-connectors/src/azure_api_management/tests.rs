@@ -13,6 +13,7 @@ use super::config::Config;
 use crate::Settings;
 use crate::testkit::serve;
 
+mod confirming;
 mod freshness;
 
 const SECRET: &str = "Canary~Secret.Value";

@@ -62,6 +62,10 @@ pub struct Found {
     pub servers: Vec<String>,
     /// The same for two documents that say the same.
     pub hash: Option<String>,
+    /// Which file of a package it is, where the source says so.
+    pub main: Option<String>,
+    /// Why other documents of the API's are not it.
+    pub passed_over: Vec<String>,
 }
 
 /// Reasons that are told of one partial definition.
@@ -70,7 +74,8 @@ const REASONS_TOLD: usize = 20;
 impl Found {
     /// Nothing is kept.
     pub fn nothing(state: State) -> Self {
-        Self { state, format: None, blob: None, endpoints: None, servers: Vec::new(), hash: None }
+        let (servers, passed_over) = (Vec::new(), Vec::new());
+        Self { state, format: None, blob: None, endpoints: None, servers, hash: None, main: None, passed_over }
     }
 
     /// A document that is kept as what it is, unread.
@@ -94,6 +99,8 @@ impl Found {
             endpoints: Some(definition.endpoints.iter().map(endpoint).collect()),
             servers: definition.servers.iter().map(|server| server.url.clone()).collect(),
             hash: Some(hash(definition)),
+            main: None,
+            passed_over: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Call ─Hosts: may it go there?→ Planner: its turn ─→ server ─┬ 408, 429, 5xx, cut off → again, within the limits
-//!                                   ↑ Retry-After ────────────┘└ all else → Answer, bounded, to the connector
+//!                                   ↑ how long it says ──────┘└ all else → Answer, bounded, to the connector
 //! ```
 //!
 //! A credential belongs to one origin and goes nowhere else; redirects are not followed (design P10). What an answer
@@ -12,6 +12,7 @@
 
 mod hosts;
 mod planner;
+mod session;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -28,6 +29,7 @@ use tokio::time::{Instant, sleep};
 
 pub use hosts::{HostRefused, Hosts, Origin, base_url};
 pub use planner::{Bucket, Planner, Rate};
+pub use session::{Session, SignIn};
 
 /// The planner of this process: connectors that share a principal share its rates.
 pub static PLANNER: LazyLock<Arc<Planner>> = LazyLock::new(Arc::default);
@@ -37,6 +39,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const SHUT_AT_MOST: Duration = Duration::from_secs(3_600);
 /// How often a wait looks whether the run is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
+/// Fields of a sign-in that prove who asks.
+const PROOFS: [&str; 3] = ["client_secret", "client_assertion", "password"];
 const CANCELLED: &str = "the run was cancelled";
 
 /// How much one call may take.
@@ -48,14 +52,45 @@ pub struct Limits {
     pub attempts: u32,
     /// How long a wait at the server's wish may be; a longer one ends the call.
     pub wait: Duration,
+    /// How long the waits of one call may be together; where the next would be longer, the last answer stands.
+    pub waits: Duration,
     /// How long an attempt may take, its body included.
     pub timeout: Duration,
+    /// How the server says that it wants fewer calls.
+    pub throttling: Throttling,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let (wait, timeout) = (Duration::from_secs(60), Duration::from_secs(120));
-        Self { body: 32 << 20, attempts: 5, wait, timeout }
+        let (wait, waits, timeout) = (Duration::from_secs(60), Duration::from_secs(240), Duration::from_secs(120));
+        Self { body: 32 << 20, attempts: 5, wait, waits, timeout, throttling: Throttling::default() }
+    }
+}
+
+/// How a server says that it wants fewer calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Throttling {
+    /// The statuses that are meant for all calls of a bucket. 500 is, when a call hears it for the first time: a call
+    /// that hears nothing else is broken by itself.
+    pub statuses: &'static [u16],
+    /// What, beside `Retry-After`, says from when on calls are welcome: with 429 and 503.
+    pub reset: Option<Reset>,
+    /// How long to wait where the server does not say, after the first attempt; doubled with each further one.
+    pub first_wait: Duration,
+}
+
+/// Headers that tell when calls are welcome again. Some servers send them with every answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Reset {
+    /// Names the second since 1970.
+    pub at: &'static str,
+    /// Names how many calls are welcome until then: none are, where it is absent.
+    pub left: &'static str,
+}
+
+impl Default for Throttling {
+    fn default() -> Self {
+        Self { statuses: &[429], reset: None, first_wait: Duration::from_millis(500) }
     }
 }
 
@@ -85,6 +120,8 @@ pub struct Call {
     pub accept: Option<&'static str>,
     /// A body, form-encoded or JSON.
     pub body: Option<Body>,
+    /// Bytes that the answer may hold, where that is less than any answer of the client's may.
+    pub most: Option<usize>,
 }
 
 /// What a call carries.
@@ -119,7 +156,18 @@ impl Call {
             bearer: None,
             accept: None,
             body: None,
+            most: None,
         }
+    }
+
+    /// What it proves itself with.
+    fn secrets(&self) -> Vec<Secret> {
+        let fields = match &self.body {
+            Some(Body::Form(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        let proofs = fields.iter().filter(|(name, _)| PROOFS.contains(name)).map(|(_, value)| value);
+        proofs.chain(self.bearer.as_ref().map(|bearer| &bearer.token)).cloned().collect()
     }
 
     fn fails(&self, kind: ErrorKind, message: impl Into<String>) -> ConnectorError {
@@ -128,7 +176,7 @@ impl Call {
 }
 
 /// What a server answered, whatever it means.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
@@ -136,9 +184,31 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, whole.
     pub body: Vec<u8>,
+    /// What the call proved itself with.
+    pub secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers and body may hold tokens and signed links.
+        formatter.debug_struct("Answer").field("seen", &self.seen()).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
+    /// Words of the answer as they may be shown: a server may echo what the call proved itself with. No more
+    /// than `most` characters.
+    pub fn shown(&self, words: &str, most: usize) -> String {
+        let mut shown = words.to_owned();
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            let encoded: String = url::form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
+            for written in [secret.reveal(), &encoded] {
+                shown = shown.replace(written, "[secret]");
+            }
+        }
+        shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect()
+    }
+
     /// Reads the body as JSON; `operation` says what was asked for.
     pub fn json<T: DeserializeOwned>(&self, operation: &str) -> Result<T, ConnectorError> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -153,6 +223,22 @@ impl Answer {
     fn seen(&self) -> String {
         let kind = self.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("no content type");
         format!("status {}, {kind}, {} bytes", self.status.as_u16(), self.body.len())
+    }
+
+    /// How long the server asks to wait: so many seconds, or until a time by its own clock. A time that is no future, or
+    /// far ahead, is none.
+    fn asks_to_wait(&self, throttling: &Throttling) -> Option<Duration> {
+        let number = |name: &str| self.header(name)?.trim().parse::<u64>().ok();
+        let until = || {
+            let now = jiff::fmt::rfc2822::parse(self.header("date")?).ok()?.timestamp().as_second();
+            let reset = throttling.reset.filter(|_| matches!(self.status.as_u16(), 429 | 503))?;
+            if number(reset.left).is_some_and(|left| left > 0) {
+                return None;
+            }
+            let left = number(reset.at)?.checked_sub(u64::try_from(now).ok()?)?;
+            (1..=SHUT_AT_MOST.as_secs()).contains(&left).then_some(left)
+        };
+        number(RETRY_AFTER.as_str()).or_else(until).map(Duration::from_secs)
     }
 
     /// A header's value as text.
@@ -236,24 +322,25 @@ impl Http {
                 "if it is right, add it to the connector's endpoints; if not, ask who answers for the source",
             )
         })?;
-        let mut attempt = 1;
+        let (mut attempt, mut waited) = (1, Duration::ZERO);
         loop {
             self.turn(call, wanted).await?;
-            let last = attempt >= self.limits.attempts;
+            let is_last = |wait: Duration| attempt >= self.limits.attempts || waited + wait > self.limits.waits;
             let answer = tokio::select! {
                 answer = self.once(call) => answer,
                 () = unwanted(wanted) => Err(call.fails(ErrorKind::Cancelled, CANCELLED)),
             };
             let wait = match answer {
                 Ok(answer) => match self.asked_to_wait(call, &answer, attempt)? {
-                    None => return Ok(answer),
-                    Some(_) if last => return Ok(answer),
-                    Some(wait) => wait,
+                    Some(wait) if !is_last(wait) => wait,
+                    _ => return Ok(answer),
                 },
-                Err(error) if last || error.kind != ErrorKind::Unavailable => return Err(error),
-                Err(_) => backoff(attempt),
+                Err(error) if error.kind != ErrorKind::Unavailable => return Err(error),
+                Err(error) if is_last(self.backoff(attempt)) => return Err(error),
+                Err(_) => self.backoff(attempt),
             };
             self.wait(call, wait, wanted).await?;
+            waited += wait;
             attempt += 1;
         }
     }
@@ -262,10 +349,17 @@ impl Http {
     async fn turn(&self, call: &Call, wanted: Wanted<'_>) -> Result<(), ConnectorError> {
         let Some((bucket, rate)) = &call.bucket else { return self.wait(call, Duration::ZERO, wanted).await };
         // Another call was told so: this one would hear the same.
-        if let Some(wait) = self.planner.shut_for(bucket).filter(|wait| *wait > self.limits.wait) {
-            return Err(too_long(call, wait));
+        let shut = || match self.planner.shut_for(bucket) {
+            Some(wait) if wait > self.limits.wait => Err(too_long(call, wait)),
+            wait => Ok(wait),
+        };
+        shut()?;
+        self.wait(call, self.planner.take(bucket, *rate), wanted).await?;
+        // The bucket may have been shut meanwhile.
+        while let Some(wait) = shut()? {
+            self.wait(call, wait, wanted).await?;
         }
-        self.wait(call, self.planner.take(bucket, *rate), wanted).await
+        Ok(())
     }
 
     /// Waits, but no longer than the run is wanted.
@@ -318,7 +412,7 @@ impl Http {
             let place = place.as_ref().and_then(Origin::of).map_or("nowhere".to_owned(), |origin| origin.to_string());
             return Err(call.fails(ErrorKind::Protocol, format!("a redirect to `{place}`, which is not followed")));
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body, secrets: call.secrets() })
     }
 
     async fn body(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ConnectorError> {
@@ -327,8 +421,8 @@ impl Http {
             response.chunk().await.map_err(|error| call.fails(ErrorKind::Unavailable, reason(&error)))?
         {
             self.meter.bytes.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
-            if body.len() + chunk.len() > self.limits.body {
-                let limit = self.limits.body;
+            let limit = call.most.unwrap_or(self.limits.body).min(self.limits.body);
+            if body.len() + chunk.len() > limit {
                 return Err(call.fails(ErrorKind::Protocol, format!("the answer is larger than {limit} bytes")));
             }
             body.extend_from_slice(&chunk);
@@ -341,15 +435,22 @@ impl Http {
         if !matches!(answer.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) {
             return Ok(None);
         }
-        let asked = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let wait = asked.map_or_else(|| backoff(attempt), Duration::from_secs);
-        if let (429, Some((bucket, rate))) = (answer.status.as_u16(), &call.bucket) {
+        let throttling = &self.limits.throttling;
+        let wait = answer.asks_to_wait(throttling).unwrap_or_else(|| self.backoff(attempt));
+        let status = answer.status.as_u16();
+        let for_all = throttling.statuses.contains(&status) && (status != 500 || attempt == 1);
+        if let Some((bucket, rate)) = call.bucket.as_ref().filter(|_| for_all) {
             self.planner.shut(bucket, *rate, wait.min(SHUT_AT_MOST));
         }
         if wait > self.limits.wait {
             return Err(too_long(call, wait));
         }
         Ok(Some(wait))
+    }
+
+    /// How long to wait after so many attempts, where the server does not say.
+    fn backoff(&self, attempt: u32) -> Duration {
+        self.limits.throttling.first_wait * (1 << attempt.min(6).saturating_sub(1))
     }
 }
 
@@ -364,11 +465,6 @@ async fn unwanted(wanted: Wanted<'_>) {
     while wanted() {
         sleep(LOOK).await;
     }
-}
-
-/// 0.5 s, doubled with each attempt.
-fn backoff(attempt: u32) -> Duration {
-    Duration::from_millis(500 << attempt.min(6).saturating_sub(1))
 }
 
 /// What went wrong, down to its cause, without the URL.

@@ -5,13 +5,13 @@
 //!                                                                                  └ marks → cursor
 //! ```
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{Stream, StreamExt as _};
 use muster_core::clock::Clock;
 use muster_core::connector::{
-    Batch, BatchSink, ConnectorError, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd, Traffic,
+    Batch, BatchSink, ConnectorError, Cursor, ErrorKind, Mode, ReadRequest, Reject, ScopeEnd, Traffic, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ const BATCH_BYTES: usize = 2 << 20;
 const RECORDS_A_BATCH: usize = 500;
 /// What the ledger names one by one.
 const PROBLEMS_TOLD: usize = 5;
+/// So many failures of the source's in a row are not about the records that were asked for.
+const FAILURES_IN_A_ROW: usize = 8;
 const DAY: i64 = 86_400_000_000;
 
 /// What tells a record's state from any other, and the day since 1970 on which its document was had last.
@@ -92,9 +94,77 @@ fn proving(mode: Mode) -> Mode {
     if mode == Mode::Sweep { Mode::Sweep } else { Mode::Full }
 }
 
+/// The keys that this run handed over without their records. Whoever asks for one of them again does not have its record;
+/// whoever asks for another one has, and keeps it where no better one can be had.
+#[derive(Debug, Default)]
+pub(crate) struct Bare(Mutex<BTreeMap<Arc<str>, BTreeSet<String>>>);
+
+impl Bare {
+    /// Another run begins.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whether a key was handed over by itself.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().any(|keys| keys.contains(key))
+    }
+
+    /// A scope is read, for the first time or again.
+    fn begin(&self, scope: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(scope);
+    }
+}
+
+/// How many failures came in a row that are the source's own.
+#[derive(Debug, Default)]
+struct Failures(usize);
+
+impl Failures {
+    /// Whether whatever is asked for next would fail as well.
+    fn after(&mut self, error: Option<&ConnectorError>) -> bool {
+        let is_the_sources = error.is_some_and(|error| error.kind == ErrorKind::Unavailable);
+        self.0 = if is_the_sources { self.0 + 1 } else { 0 };
+        self.0 >= FAILURES_IN_A_ROW || error.is_some_and(|error| is_about_all(&error.kind))
+    }
+}
+
+/// The verdicts on keys that are asked for one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts {
+    pub(crate) all: Vec<Verdict>,
+    failures: Failures,
+    /// The rest is not asked for: it would fail as well.
+    pub(crate) is_over: bool,
+}
+
+impl Verdicts {
+    /// Takes what came of asking for the next key; an error is none's verdict.
+    pub(crate) fn take(&mut self, came: Result<Verdict, ConnectorError>) -> Result<(), ConnectorError> {
+        self.is_over = self.failures.after(came.as_ref().err());
+        self.all.push(match came {
+            Ok(verdict) => verdict,
+            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
+            Err(_) => Verdict::Unknown,
+        });
+        Ok(())
+    }
+
+    /// The verdicts on so many keys.
+    pub(crate) fn of(mut self, keys: usize) -> Vec<Verdict> {
+        self.all.resize(keys, Verdict::Unknown);
+        self.all
+    }
+}
+
 /// Where records go: two batches under way, one of records and one of keys.
 pub(crate) struct Handover<'a> {
     sink: &'a dyn BatchSink,
+    bare: &'a Bare,
+    failures: Failures,
+    /// What to do about what could not be read.
+    remedies: BTreeSet<String>,
+    has_sent: bool,
     mode: Mode,
     records: Batch,
     keys: Batch,
@@ -107,11 +177,28 @@ pub(crate) struct Handover<'a> {
 
 impl<'a> Handover<'a> {
     /// Nothing is handed over yet.
-    pub(crate) fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink) -> Self {
+    pub(crate) fn new(request: &ReadRequest<'_>, sink: &'a dyn BatchSink, bare: &'a Bare) -> Self {
         let batch = || Batch::new(Arc::from(request.scope.stream.as_str()), Arc::clone(&request.scope.name));
         let (records, keys) = (batch(), Batch { keys_only: true, ..batch() });
         let (marks, problems, notes) = (Marks::default(), Vec::new(), Vec::new());
-        Self { sink, mode: request.mode, records, keys, documents: 0, marks, problems, unread: 0, notes }
+        let (mode, has_sent, documents, unread) = (request.mode, false, 0, 0);
+        let (failures, remedies) = (Failures::default(), BTreeSet::new());
+        bare.begin(&request.scope.name);
+        Self {
+            sink,
+            bare,
+            failures,
+            remedies,
+            has_sent,
+            mode,
+            records,
+            keys,
+            documents,
+            marks,
+            problems,
+            unread,
+            notes,
+        }
     }
 
     /// A record that cannot be read.
@@ -126,13 +213,16 @@ impl<'a> Handover<'a> {
 
     /// A record that is there.
     pub(crate) async fn key(&mut self, key: &str) -> Result<(), ConnectorError> {
+        let scope = Arc::clone(&self.keys.scope);
+        self.bare.0.lock().unwrap_or_else(PoisonError::into_inner).entry(scope).or_default().insert(key.to_owned());
         self.keys.records.push_key(key);
         if self.keys.records.len() >= RECORDS_A_BATCH { self.flush().await } else { Ok(()) }
     }
 
     /// Takes all outcomes as they come; `push` adds a record and its document to a batch and gives the document's size.
     /// Where the source wants no more calls, the rest would be refused as well: what was read is kept, and why it ends
-    /// is the answer.
+    /// is the answer; so it is where too many fail in a row that the source is to blame for. So it is with any error once records are handed over: their marks must be kept with them, or older
+    /// ones would say of a later state that it is as it was.
     pub(crate) async fn take_all<R>(
         &mut self,
         mut outcomes: impl Stream<Item = Result<Vec<Outcome<R>>, ConnectorError>> + Unpin,
@@ -142,10 +232,23 @@ impl<'a> Handover<'a> {
             match some {
                 Ok(some) => {
                     for outcome in some {
+                        let failed = match &outcome {
+                            Outcome::Unread(_, error) => Some(error),
+                            _ => None,
+                        };
+                        let is_over = self.failures.after(failed);
                         self.take(outcome, &push).await?;
+                        if is_over {
+                            let told = self.problem().unwrap_or_default();
+                            return Ok(Some(format!(
+                                "{FAILURES_IN_A_ROW} failures in a row, the rest was not asked for: {told}"
+                            )));
+                        }
                     }
                 }
-                Err(error) if matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+                Err(error) if self.has_sent || matches!(error.kind, ErrorKind::RateLimited { .. }) => {
+                    self.notes.extend(error.remedy.iter().map(|remedy| format!("remedy: {remedy}")));
                     return Ok(Some(error.to_string()));
                 }
                 Err(error) => return Err(error),
@@ -168,6 +271,9 @@ impl<'a> Handover<'a> {
                 self.unread += 1;
                 if self.problems.len() < PROBLEMS_TOLD {
                     self.problems.push(error.to_string());
+                }
+                if self.remedies.len() < PROBLEMS_TOLD {
+                    self.remedies.extend(error.remedy);
                 }
                 self.key(&key).await?;
             }
@@ -194,6 +300,7 @@ impl<'a> Handover<'a> {
             if !full.is_empty() {
                 let closed = |_| ConnectorError::new(ErrorKind::Cancelled, "handing records over", "the run is over");
                 self.sink.send(full).await.map_err(closed)?;
+                self.has_sent = true;
             }
         }
         Ok(())
@@ -217,9 +324,100 @@ impl<'a> Handover<'a> {
     }
 
     /// The scope's end; what the source counts is the connector's to add.
-    pub(crate) fn end(self, open: Option<String>, traffic: Traffic) -> ScopeEnd {
+    pub(crate) fn end(mut self, open: Option<String>, traffic: Traffic) -> ScopeEnd {
+        self.notes.extend(self.remedies.iter().map(|remedy| format!("remedy: {remedy}")));
         let marks = serde_json::to_string(&self.marks).ok().map(Cursor);
         let cursor = marks.filter(|_| self.mode != Mode::Sweep);
         ScopeEnd { mode: proving(self.mode), open, counted: None, cursor, notes: self.notes, traffic }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_util::stream;
+    use muster_core::connector::{ScopePlan, SinkClosed};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(Mutex<usize>);
+
+    #[async_trait]
+    impl BatchSink for Counting {
+        async fn send(&self, batch: Batch) -> Result<(), SinkClosed> {
+            *self.0.lock().unwrap() += batch.rejects.len();
+            Ok(())
+        }
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    /// What a run makes of a record and an error after it, and the cursor that it leaves.
+    async fn run(document: usize, kind: ErrorKind) -> (Result<Option<String>, ConnectorError>, usize, String) {
+        let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
+        let (sink, bare) = (Counting::default(), Bare::default());
+        let before = Cursor(r#"{"a":["old",7],"b":["old",7]}"#.to_owned());
+        let request = ReadRequest { scope: &scope, mode: Mode::Delta, cursor: Some(&before) };
+        let mut out = Handover::new(&request, &sink, &bare);
+        let changed = Outcome::Changed("a".to_owned(), ("new".to_owned(), 8), Box::new(()), None);
+        let error = ConnectorError::new(kind, "reading `b`", "no").with_remedy("sign in");
+        let outcomes = stream::iter([Ok(vec![changed]), Err(error)]);
+        let push = |batch: &mut Batch, ()| {
+            batch.rejects.push(Reject { key: None, reason: "a".to_owned(), raw: Vec::new() });
+            document
+        };
+        let stopped = out.take_all(outcomes, push).await;
+        out.keep(Marks::of(Some(&before)));
+        let cursor = out.end(Some("open".to_owned()), Traffic::default()).cursor.unwrap().0;
+        let sent = *sink.0.lock().unwrap();
+        (stopped, sent, cursor)
+    }
+
+    #[tokio::test]
+    async fn records_that_were_handed_over_keep_their_marks_whatever_ends_the_scope() {
+        let auth = || ErrorKind::Auth;
+        let (stopped, sent, cursor) = run(BATCH_BYTES + 1, auth()).await;
+        assert_eq!((stopped.unwrap().as_deref(), sent), (Some("reading `b`: no"), 1));
+        assert_eq!(cursor, r#"{"a":["new",8],"b":["old",7]}"#);
+        // Nothing is written: the error is the scope's, and its cursor stays as it was.
+        let (stopped, sent, _) = run(1, auth()).await;
+        assert_eq!((stopped.unwrap_err().kind, sent), (auth(), 0));
+        let (stopped, ..) = run(BATCH_BYTES + 1, ErrorKind::Cancelled).await;
+        assert_eq!(stopped.unwrap_err().kind, ErrorKind::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn what_to_do_about_what_is_unread_is_told_once() {
+        let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
+        let (sink, bare) = (Counting::default(), Bare::default());
+        let request = ReadRequest { scope: &scope, mode: Mode::Full, cursor: None };
+        let mut out = Handover::new(&request, &sink, &bare);
+        let unread = |key: &str| {
+            let error = ConnectorError::new(ErrorKind::Protocol, "reading", "no").with_remedy("give the scope");
+            Ok(vec![Outcome::<()>::Unread(key.to_owned(), error)])
+        };
+        out.take_all(stream::iter(["a", "b"].map(unread)), |_, ()| 0).await.unwrap();
+        assert_eq!(out.end(None, Traffic::default()).notes, ["remedy: give the scope"]);
+    }
+
+    #[tokio::test]
+    async fn keys_that_were_handed_over_by_themselves_are_known() {
+        let scope = ScopePlan { stream: "apis".to_owned(), name: Arc::from("s") };
+        let (sink, bare) = (Counting::default(), Bare::default());
+        let request = ReadRequest { scope: &scope, mode: Mode::Full, cursor: None };
+        let mut out = Handover::new(&request, &sink, &bare);
+        out.key("a").await.unwrap();
+        assert_eq!((bare.has("a"), bare.has("b")), (true, false));
+        let other = ScopePlan { stream: "apis".to_owned(), name: Arc::from("t") };
+        Handover::new(&ReadRequest { scope: &other, ..request }, &sink, &bare);
+        assert!(bare.has("a"), "another scope is read");
+        Handover::new(&request, &sink, &bare);
+        assert!(!bare.has("a"), "the scope is read again");
+        Handover::new(&request, &sink, &bare).key("a").await.unwrap();
+        bare.clear();
+        assert!(!bare.has("a"));
     }
 }

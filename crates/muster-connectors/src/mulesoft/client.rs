@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use muster_core::connector::{ConnectorError, ErrorKind, Traffic};
 use muster_core::secret::Secret;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::config::{Config, Credential, Storage};
 use super::refused;
-use crate::kit::http::{Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Wanted};
+use crate::kit::http::{
+    Answer, Bearer, Body, Bucket, Call, Hosts, Http, Limits, Origin, PLANNER, Rate, Reset, Session, SignIn, Throttling,
+    Wanted,
+};
 
 /// How long a token lasts where the answer does not say: an organization's session, by default.
 const SESSION: Duration = Duration::from_secs(3600);
@@ -28,6 +30,20 @@ const ENVIRONMENTS_A_PAGE: usize = 500;
 const ASSETS_A_PAGE: usize = 100;
 /// The most that Exchange gives.
 const RESULTS_A_PAGE: usize = 250;
+/// Bytes of an answer of the platform's: the details of an asset were seen to take 450 KiB.
+const ANSWER_BYTES: usize = 8 << 20;
+/// Bytes of all pages of a list.
+const LIST_BYTES: usize = 64 << 20;
+/// How often a list is read whose total changes meanwhile.
+const READINGS: u32 = 3;
+/// Access Management says so with each answer that it counts.
+const RESET: Reset = Reset { at: "x-ratelimit-reset", left: "x-ratelimit-remaining" };
+/// Anypoint's load balancer says each of these where it wants fewer calls; Access Management says until when.
+const THROTTLING: Throttling =
+    Throttling { statuses: &[429, 500, 503], reset: Some(RESET), first_wait: Duration::from_secs(2) };
+/// Five attempts wait half a minute, where nothing says for how long.
+const WAITS: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 struct TokenAnswer {
@@ -39,10 +55,12 @@ struct TokenAnswer {
 #[derive(Debug, Default)]
 pub(super) struct List {
     pub(super) items: Vec<Json>,
-    /// How many there are, as the first page and the last have it; none where nothing counts.
-    pub(super) total: Option<(u64, u64)>,
+    /// How many there are, as the source has it and what came bears out; none where nothing counts.
+    pub(super) total: Option<u64>,
     /// Why it did not come to its end.
     pub(super) open: Option<String>,
+    /// What an operator should know of it.
+    pub(super) note: Option<String>,
 }
 
 /// What a list is made of.
@@ -52,8 +70,8 @@ struct Listing<'a> {
     query: Vec<(&'a str, String)>,
     /// Where the items stand in an answer; none where the answer is the list.
     items: Option<&'a str>,
-    /// What tells items apart.
-    id: fn(&Json) -> String,
+    /// What tells items apart; nothing where an item does not say.
+    id: fn(&Json) -> Option<String>,
     page: usize,
 }
 
@@ -62,13 +80,9 @@ struct Listing<'a> {
 pub(super) struct Client {
     config: Arc<Config>,
     http: Http,
-    token: Arc<Mutex<Option<Token>>>,
-}
-
-#[derive(Debug, Clone)]
-struct Token {
-    bearer: Bearer,
-    until: Instant,
+    session: Session,
+    /// Bytes of all pages of a list.
+    list_bytes: usize,
 }
 
 impl Client {
@@ -78,8 +92,9 @@ impl Client {
             Storage::Below(domain) => hosts.with_below(domain),
             Storage::At(base) => hosts.with(base),
         };
-        let http = Http::new(hosts, Limits::default(), Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
-        Ok(Self { config, http, token: Arc::default() })
+        let limits = Limits { waits: WAITS, timeout: TIMEOUT, throttling: THROTTLING, ..Limits::default() };
+        let http = Http::new(hosts, limits, Arc::clone(&PLANNER), &rustls::RootCertStore::empty())?;
+        Ok(Self { config, http, session: Session::default(), list_bytes: LIST_BYTES })
     }
 
     /// The same client with an account of its own.
@@ -93,74 +108,21 @@ impl Client {
 
     /// Signs in, unless a token is at hand that lasts.
     pub(super) async fn sign_in(&self, wanted: Wanted<'_>) -> Result<Bearer, ConnectorError> {
-        let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| token.until > Instant::now()) {
-            return Ok(token.bearer.clone());
-        }
-        let operation = "signing in";
-        let (path, body) = match &self.config.credential {
-            Credential::App { id, secret } => {
-                let fields = vec![
-                    ("grant_type", Secret::new("client_credentials".to_owned())),
-                    ("client_id", Secret::new(id.clone())),
-                    ("client_secret", secret.clone()),
-                ];
-                ("accounts/api/v2/oauth2/token", fields)
-            }
-            Credential::User { name, password } => {
-                let fields = vec![("username", Secret::new(name.clone())), ("password", password.clone())];
-                ("accounts/login", fields)
-            }
-        };
-        let url = self.at(path, &[])?;
-        let call = Call { method: Method::POST, body: Some(Body::Form(body)), ..Call::get(operation, url) };
-        let answer = self.http.send(&call, wanted).await?;
-        if !answer.status.is_success() {
-            return Err(refused::sign_in(operation, &answer, &self.config.credential));
-        }
-        let token: TokenAnswer = answer.json(operation)?;
-        // A user with a second factor is answered with an address to go on at.
-        let Some(access_token) = token.access_token else {
-            let message = "the answer holds no token: the account needs a second factor, or single sign-on";
-            let remedy = "use a connected app with the client credentials grant";
-            return Err(ConnectorError::new(ErrorKind::Auth, operation, message).with_remedy(remedy));
-        };
-        let lasts = token.expires_in.map_or(SESSION, |seconds| Duration::from_secs(seconds.min(A_DAY))).mul_f64(0.75);
-        let origin = Origin::of(&self.config.base)
-            .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.base` has no host"))?;
-        let bearer = Bearer { origin, token: access_token };
-        *kept = Some(Token { bearer: bearer.clone(), until: Instant::now() + lasts });
-        Ok(bearer)
+        self.session.bearer(self, wanted).await
     }
 
     /// Asks the platform; on 401 signs in again, once.
     pub(super) async fn get(&self, operation: &str, url: Url, wanted: Wanted<'_>) -> Result<Answer, ConnectorError> {
-        let mut renewed = false;
         let calls = self.config.calls_per_second;
         let rate = Rate { burst: u32::from(calls), per_second: f64::from(calls) };
-        loop {
-            let bearer = self.sign_in(wanted).await?;
-            let bucket = Bucket {
-                principal: self.config.credential.name().to_owned(),
-                host: self.config.base.host_str().unwrap_or_default().to_owned(),
-                holder: self.config.organization.clone(),
-                kind: "calls",
-            };
-            let call = Call {
-                bucket: Some((bucket, rate)),
-                bearer: Some(bearer.clone()),
-                ..Call::get(operation, url.clone())
-            };
-            let answer = self.http.send(&call, wanted).await?;
-            if answer.status.as_u16() != 401 || renewed {
-                return Ok(answer);
-            }
-            renewed = true;
-            let mut kept = self.token.lock().await;
-            if kept.as_ref().is_some_and(|token| token.bearer.token.reveal() == bearer.token.reveal()) {
-                *kept = None;
-            }
-        }
+        let bucket = Bucket {
+            principal: self.config.credential.name().to_owned(),
+            host: self.config.base.host_str().unwrap_or_default().to_owned(),
+            holder: self.config.organization.clone(),
+            kind: "calls",
+        };
+        let call = Call { bucket: Some((bucket, rate)), most: Some(ANSWER_BYTES), ..Call::get(operation, url) };
+        self.session.send((&self.http, self), call, wanted).await
     }
 
     /// The business groups below one, itself first: their ids and names.
@@ -188,7 +150,7 @@ impl Client {
             path: path(&["accounts", "api", "organizations", organization, "environments"])?,
             query: Vec::new(),
             items: Some("data"),
-            id: |item| item["id"].to_string(),
+            id: |item| said(&item["id"]),
             page: ENVIRONMENTS_A_PAGE,
         };
         self.list(listing, wanted).await
@@ -217,10 +179,14 @@ impl Client {
             path: path(&parts)?,
             query: vec![("sort", "id".to_owned()), ("ascending", "true".to_owned())],
             items: Some("assets"),
-            id: |item| item["id"].to_string(),
+            id: |item| said(&item["id"]),
             page: ASSETS_A_PAGE,
         };
-        self.list(listing, wanted).await
+        let mut list = self.list(listing, wanted).await?;
+        if list.open.is_none() {
+            list.open = list.items.iter().find_map(lacks_instances);
+        }
+        Ok(list)
     }
 
     /// One instance, whatever the answer says of it.
@@ -241,14 +207,19 @@ impl Client {
             path: path(&["exchange", "api", "v2", "assets", "search"])?,
             query: vec![("organizationId", organization.to_owned())],
             items: None,
-            id: |item| format!("{}/{}", item["groupId"], item["assetId"]),
+            id: |item| Some(format!("{}/{}", said(&item["groupId"])?, said(&item["assetId"])?)),
             page: RESULTS_A_PAGE,
         };
         let mut list = self.list(listing, wanted).await?;
         let is_api = |item: &Json| item["type"].as_str().is_some_and(|kind| kind.ends_with("-api"));
         let owners =
             |item: &Json| [item["organizationId"].clone(), item["organization"]["id"].clone(), item["groupId"].clone()];
-        list.items.retain(|item| is_api(item) && owners(item).iter().any(|owner| owner == organization));
+        let is_own = |item: &Json| {
+            let owners = owners(item);
+            let mut named = owners.iter().filter_map(Json::as_str).peekable();
+            named.peek().is_none() || named.any(|owner| owner.eq_ignore_ascii_case(organization))
+        };
+        list.items.retain(|item| is_api(item) && is_own(item));
         Ok(list)
     }
 
@@ -290,14 +261,50 @@ impl Client {
         if answer.status.is_success() { answer.json(operation) } else { Err(refused::call(operation, &answer)) }
     }
 
-    /// Reads a list to its last page: one that is empty, or reaches the total. A page that brings nothing new leaves it
-    /// open, as does one that would go on without end.
+    /// Reads a list to its end. What its pages say of the total is a claim: where they differ, it changed meanwhile, and
+    /// the list is read again.
     async fn list(&self, listing: Listing<'_>, wanted: Wanted<'_>) -> Result<List, ConnectorError> {
         let operation = listing.operation.as_str();
-        let (mut list, mut seen, mut offset) = (List::default(), HashSet::new(), 0);
+        for reading in 1.. {
+            let (mut list, totals) = self.pages(&listing, wanted).await?;
+            let came = u64::try_from(list.items.len()).unwrap_or(u64::MAX);
+            match totals.filter(|_| list.open.is_none()) {
+                None => {}
+                Some((low, high)) if low != high => {
+                    if reading < READINGS {
+                        continue;
+                    }
+                    let told = format!("{operation}: the total changes while the list is read, {low} to {high}");
+                    list.open = Some(told);
+                }
+                Some((total, _)) if came < total => {
+                    list.open = Some(format!("{operation}: {came} came of {total} that are counted"));
+                }
+                Some((total, _)) if came > total => {
+                    list.note = Some(format!("{operation}: {came} came, though {total} are counted"));
+                }
+                Some((total, _)) => list.total = Some(total),
+            }
+            return Ok(list);
+        }
+        Ok(List::default())
+    }
+
+    /// Reads the pages of a list, up to one that is empty, and what they say of the total: the least and the most. A page
+    /// that brings nothing new is the end where all that is counted came before it: the server does not look at the
+    /// offset. Else it leaves the list open, as does a list that would go on without end.
+    async fn pages(
+        &self,
+        listing: &Listing<'_>,
+        wanted: Wanted<'_>,
+    ) -> Result<(List, Option<(u64, u64)>), ConnectorError> {
+        let operation = listing.operation.as_str();
+        let (mut list, mut seen, mut totals) = (List::default(), HashSet::new(), None);
+        let (mut offset, mut bytes) = (0, 0);
         for page in 0.. {
-            if page == MOST_PAGES {
-                list.open = Some(format!("{operation}: more than {MOST_PAGES} pages"));
+            if page == MOST_PAGES || bytes > self.list_bytes {
+                let most = self.list_bytes;
+                list.open = Some(format!("{operation}: more than {MOST_PAGES} pages, or {most} bytes"));
                 break;
             }
             let mut query = listing.query.clone();
@@ -306,34 +313,35 @@ impl Client {
             if !answer.status.is_success() {
                 return Err(refused::call(operation, &answer));
             }
-            let body: Json = answer.json(operation)?;
-            let items = listing.items.map_or(&body, |name| &body[name]);
-            let Some(items) = items.as_array() else {
+            bytes += answer.body.len();
+            let mut body: Json = answer.json(operation)?;
+            if let Some(total) = body["total"].as_u64() {
+                totals = Some(totals.map_or((total, total), |(low, high)| (total.min(low), total.max(high))));
+            }
+            let items = match listing.items {
+                Some(name) => body.get_mut(name).map(Json::take),
+                None => Some(body),
+            };
+            let Some(Json::Array(items)) = items else {
                 return Err(ConnectorError::new(ErrorKind::Protocol, operation, "the answer holds no list"));
             };
-            if let Some(total) = body["total"].as_u64() {
-                list.total = Some((list.total.map_or(total, |(first, _)| first), total));
+            if items.is_empty() {
+                break;
             }
             let before = seen.len();
+            // What does not say what it is called is told apart by all that it says.
+            let told = |item: &Json| (listing.id)(item).unwrap_or_else(|| item.to_string());
             offset += items.len();
-            list.items.extend(items.iter().filter(|item| seen.insert((listing.id)(item))).cloned());
-            let reached =
-                list.total.is_some_and(|(_, total)| u64::try_from(list.items.len()).is_ok_and(|n| n >= total));
-            if items.is_empty() || reached {
-                break;
-            }
+            list.items.extend(items.into_iter().filter(|item| seen.insert(told(item))));
             if seen.len() == before {
-                list.open = Some(format!("{operation}: a page brings nothing new"));
+                let is_all = |(_, high)| u64::try_from(before).is_ok_and(|came| came >= high);
+                if !totals.is_some_and(is_all) {
+                    list.open = Some(format!("{operation}: a page brings nothing new"));
+                }
                 break;
             }
         }
-        if let Some((first, last)) = list.total
-            && list.open.is_none()
-            && !(first.min(last)..=first.max(last)).contains(&u64::try_from(list.items.len()).unwrap_or(u64::MAX))
-        {
-            list.open = Some(format!("{operation}: {} came of {last} that are counted", list.items.len()));
-        }
-        Ok(list)
+        Ok((list, totals))
     }
 
     fn at(&self, path: &str, query: &[(&str, String)]) -> Result<Url, ConnectorError> {
@@ -347,6 +355,61 @@ impl Client {
         }
         Ok(url)
     }
+}
+
+#[async_trait]
+impl SignIn for Client {
+    async fn new_token(&self, wanted: Wanted<'_>) -> Result<(Bearer, Duration), ConnectorError> {
+        let operation = "signing in";
+        let (path, body) = match &self.config.credential {
+            Credential::App { id, secret } => {
+                let fields = vec![
+                    ("grant_type", Secret::new("client_credentials".to_owned())),
+                    ("client_id", Secret::new(id.clone())),
+                    ("client_secret", secret.clone()),
+                ];
+                ("accounts/api/v2/oauth2/token", fields)
+            }
+            Credential::User { name, password } => {
+                let fields = vec![("username", Secret::new(name.clone())), ("password", password.clone())];
+                ("accounts/login", fields)
+            }
+        };
+        let url = self.at(path, &[])?;
+        let (body, most) = (Some(Body::Form(body)), Some(ANSWER_BYTES));
+        let call = Call { method: Method::POST, body, most, ..Call::get(operation, url) };
+        let answer = self.http.send(&call, wanted).await?;
+        if !answer.status.is_success() {
+            return Err(refused::sign_in(operation, &answer, &self.config.credential));
+        }
+        let token: TokenAnswer = answer.json(operation)?;
+        // A user with a second factor is answered with an address to go on at.
+        let Some(access_token) = token.access_token else {
+            let message = "the answer holds no token: the account needs a second factor, or single sign-on";
+            let remedy = "use a connected app with the client credentials grant";
+            return Err(ConnectorError::new(ErrorKind::Auth, operation, message).with_remedy(remedy));
+        };
+        let lasts = token.expires_in.map_or(SESSION, |seconds| Duration::from_secs(seconds.min(A_DAY))).mul_f64(0.75);
+        let origin = Origin::of(&self.config.base)
+            .ok_or_else(|| ConnectorError::new(ErrorKind::Config, operation, "`endpoints.base` has no host"))?;
+        Ok((Bearer { origin, token: access_token }, lasts))
+    }
+}
+
+/// Why an asset's instances are not all that it has, whatever the list says of its own total.
+fn lacks_instances(entry: &Json) -> Option<String> {
+    let name = said(&entry["id"]).unwrap_or_else(|| "without id".to_owned());
+    let Some(instances) = entry["apis"].as_array() else {
+        return Some(format!("asset {name} is listed without its API instances"));
+    };
+    let (came, all) = (instances.len(), entry["totalApis"].as_u64()?);
+    let is_all = u64::try_from(came) == Ok(all);
+    (!is_all).then(|| format!("asset {name} is listed with {came} of its {all} API instances"))
+}
+
+/// A value that is there, as it is told apart from others.
+fn said(value: &Json) -> Option<String> {
+    (!value.is_null()).then(|| value.to_string())
 }
 
 /// A path of parts, some of which the source names: none may climb or end it.
@@ -363,3 +426,6 @@ fn path(parts: &[&str]) -> Result<String, ConnectorError> {
 fn unlikely() -> ConnectorError {
     ConnectorError::new(ErrorKind::Protocol, "composing a URL", "no path can be composed")
 }
+
+#[cfg(test)]
+mod tests;

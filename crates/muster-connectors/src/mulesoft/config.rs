@@ -5,6 +5,7 @@ use muster_core::secret::Secret;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::plan::EXCHANGE;
 use crate::Settings;
 
 /// The US control plane.
@@ -99,6 +100,14 @@ enum BusinessGroups {
 }
 
 impl Config {
+    /// Whether an environment of a business group is one that these settings read, where it is visible.
+    pub(super) fn reads(&self, organization: &str, environment: &str) -> bool {
+        let is = |one: &String, other: &str| one.eq_ignore_ascii_case(other);
+        let is_environment =
+            environment == EXCHANGE || self.environment.as_ref().is_none_or(|one| is(one, environment));
+        is_environment && (self.below || is(&self.organization, organization))
+    }
+
     /// Reads and checks the settings.
     pub(super) fn read(settings: &Settings) -> Result<Self, SettingError> {
         let authentication: Authentication = settings.section("authentication")?;
@@ -170,7 +179,10 @@ fn identifier(given: &str, field: &str, remedy: &str) -> Result<String, SettingE
         return Err(SettingError::new(field, "it is empty", remedy));
     }
     let fits = given.len() <= 128 && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if fits { Ok(given.to_owned()) } else { Err(SettingError::new(field, "it is no id", remedy)) }
+    // UUIDs are the same in either case, and keys are made of them.
+    let is_uuid = given.len() == 36 && given.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let given = if is_uuid { given.to_ascii_lowercase() } else { given.to_owned() };
+    if fits { Ok(given) } else { Err(SettingError::new(field, "it is no id", remedy)) }
 }
 
 /// A domain below which files lie, or one base URL.

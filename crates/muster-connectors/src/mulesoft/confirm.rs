@@ -11,21 +11,21 @@ use super::instance::{Instance, push, text};
 use super::plan::{EXCHANGE, Scope};
 use super::read::Job;
 use super::{Anypoint, MODEL, refused};
+use crate::kit::marks::Verdicts;
 
 pub(super) async fn confirm(
     platform: &Anypoint,
     keys: &[String],
     sink: &dyn BatchSink,
 ) -> Result<Vec<Verdict>, ConnectorError> {
-    let (mut verdicts, mut lists) = (Vec::new(), BTreeMap::new());
+    let (mut verdicts, mut lists) = (Verdicts::default(), BTreeMap::new());
     for key in keys {
-        verdicts.push(match one(platform, (key, &mut lists), sink).await {
-            Ok(verdict) => verdict,
-            Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
-            Err(_) => Verdict::Unknown,
-        });
+        verdicts.take(one(platform, (key, &mut lists), sink).await)?;
+        if verdicts.is_over {
+            break;
+        }
     }
-    Ok(verdicts)
+    Ok(verdicts.of(keys.len()))
 }
 
 async fn one(
@@ -52,13 +52,17 @@ async fn one(
     };
     let (instance, place) = match (found, place) {
         (Err(verdict), _) => return Ok(verdict),
-        // What answers and is not listed proves that a list is short, unless one environment alone is read.
-        (Ok(_), None) if platform.config.environment.is_some() => return Ok(Verdict::OutOfScope),
-        (Ok(_), None) => return Ok(Verdict::Unknown),
+        // What answers and is not listed proves that a list is short, unless the profile leaves it out.
+        (Ok(_), None) if platform.config.reads(organization, environment) => return Ok(Verdict::Present),
+        (Ok(_), None) => return Ok(Verdict::OutOfScope),
         (Ok(instance), Some(place)) => (instance, place),
     };
     let job = Job { client, place: &place, shared, wanted: &wanted, organizations: platform.organizations() };
-    let parts = job.single(instance).await?;
+    let (parts, is_whole) = job.single(instance).await?;
+    // What is known of it stays.
+    if !is_whole && !shared.bare.has(key) {
+        return Ok(Verdict::Present);
+    }
     let mut batch = Batch::new(Arc::from("apis"), Arc::from(place.scope()));
     push(&mut batch, &MODEL.streams[0], (&place, parts));
     let operation = format!("reading `{key}`");
@@ -77,6 +81,7 @@ async fn instance(
     is_planned: bool,
     wanted: Wanted<'_>,
 ) -> Result<Result<Instance, Verdict>, ConnectorError> {
+    let operation = format!("reading API instance `{id}`");
     let answer = platform.client.instance((organization, environment, id), wanted).await?;
     match answer.status.as_u16() {
         200 => {}
@@ -100,11 +105,11 @@ async fn instance(
                 _ => Verdict::Unknown,
             }));
         }
-        _ => return Ok(Err(Verdict::Unknown)),
+        _ => return Err(refused::call(&operation, &answer)),
     }
-    let detail: Json = answer.json(&format!("reading API instance `{id}`"))?;
+    let detail: Json = answer.json(&operation)?;
     // The entry of the list says no more than the instance, but for the asset's name.
-    let found = Instance::of(&json!({}), &detail).map(|one| one.with_detail(&detail));
+    let found = Instance::of(&json!({}), &detail).and_then(|one| one.with_detail(&detail));
     Ok(found.ok().filter(|one| one.id.as_deref() == Some(id)).ok_or(Verdict::Unknown))
 }
 
@@ -121,6 +126,8 @@ async fn published(
             Err(ConnectorError { kind: ErrorKind::Forbidden { .. }, .. }) => Verdict::Forbidden,
             Err(error) if matches!(error.kind, ErrorKind::Auth | ErrorKind::Cancelled) => return Err(error),
             Err(_) => Verdict::Unknown,
+            // Planned, it would be read.
+            Ok(_) if platform.config.unmanaged && platform.config.reads(organization, EXCHANGE) => Verdict::Unknown,
             Ok(_) => Verdict::OutOfScope,
         }));
     };

@@ -65,16 +65,17 @@ impl Instance {
         })
     }
 
-    /// The same with what the instance itself says.
-    pub(super) fn with_detail(self, detail: &Json) -> Self {
+    /// The same with what the instance itself says. What is no instance is not taken for one that says nothing.
+    pub(super) fn with_detail(self, detail: &Json) -> Result<Self, &'static str> {
+        id(&detail["id"]).or_else(|| id(&detail["apiId"])).ok_or("the answer is no API instance: it has no id")?;
         let part = |key: &str, known: Option<String>| text(&detail[key]).map(str::to_owned).or(known);
-        Self {
+        Ok(Self {
             detail: without_activity(detail),
             group: part("groupId", self.group),
             asset: part("assetId", self.asset),
             version: part("assetVersion", self.version),
             ..self
-        }
+        })
     }
 
     /// The source key.
@@ -109,13 +110,16 @@ impl Instance {
     }
 
     /// Addresses with what they are, the best first; what a gateway turns to comes last.
-    fn urls(&self, found: &Found) -> Vec<Json> {
+    pub(super) fn urls(&self, found: &Found) -> Vec<Json> {
         let mut urls: Vec<Json> = Vec::new();
         let mut add = |kind: &str, url: &str| {
             let url = url.trim();
             if !url.is_empty() && !urls.iter().any(|known| known["url"] == url) {
                 urls.push(json!({ "kind": kind, "url": url }));
             }
+        };
+        let is_same = |one: &str, other: &str| {
+            one == other || same_place(one).is_some_and(|place| Some(place) == same_place(other))
         };
         let mut behind = vec![text(&self.told("endpoint")["uri"]).unwrap_or_default()];
         let routes = self.told("routing").as_array().into_iter().flatten();
@@ -124,7 +128,7 @@ impl Instance {
         add("consumer", text(self.told("endpointUri")).unwrap_or_default());
         let served = found.servers.iter().filter(|url| !MOCKING.iter().any(|host| url.contains(host)));
         // A definition may name what the gateway turns to.
-        served.filter(|url| !behind.contains(&url.as_str())).for_each(|url| add("definition", url));
+        served.filter(|url| !behind.iter().any(|one| is_same(one, url))).for_each(|url| add("definition", url));
         behind.into_iter().for_each(|url| add("implementation", url));
         urls
     }
@@ -187,6 +191,7 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, (place, parts): (&Pla
         ("definitionState", Some(found.state.word().to_owned())),
         ("definitionReasons", list(Json::from(found.state.reasons()))),
         ("definitionHash", found.hash.clone()),
+        ("definitionFile", found.main.clone()),
         ("scanReady", Some(if obstacles.is_empty() { "TRUE" } else { "FALSE" }.to_owned())),
         ("scanReadyReasons", list(Json::from(obstacles))),
         ("fingerprint", Some(fingerprint)),
@@ -201,6 +206,12 @@ pub(super) fn push(batch: &mut Batch, model: &StreamModel, (place, parts): (&Pla
     let size = found.blob.as_ref().map_or(0, |blob| blob.bytes.len());
     batch.blobs.extend(found.blob.clone());
     size
+}
+
+/// A URL as any other that leads to the same place is written: case, default port and last slash say nothing.
+fn same_place(text: &str) -> Option<String> {
+    let url = reqwest::Url::parse(text.trim()).ok()?;
+    Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Whether a URL leads to another machine: a listener (`0.0.0.0`) and a developer's own do not.

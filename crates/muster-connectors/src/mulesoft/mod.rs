@@ -256,3 +256,6 @@ impl Connector for Anypoint {
         check::check(self, sink).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,24 +8,27 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use muster_core::connector::{BatchSink, ConnectorError, CountRange, ErrorKind, Mode, ReadRequest, ScopeEnd};
 use serde_json::Value as Json;
 
-use super::asset::Asset;
+use super::asset::{Asset, File};
 use super::client::{Client, List};
 use super::instance::{Instance, Parts, push, text};
 use super::plan::Place;
 use super::{MODEL, refused};
 use crate::kit::definition::{Found, State};
 use crate::kit::http::Wanted;
-use crate::kit::marks::{Freshness, Handover, Mark, Marks, Outcome, is_about_all};
+use crate::kit::marks::{Bare, Freshness, Handover, Mark, Marks, Outcome, is_about_all};
 
 /// Assets under way at once.
 const ASSETS_AT_ONCE: usize = 4;
 /// What the definitions that are kept for other environments may hold.
 const CACHE_BYTES: usize = 32 << 20;
+/// About what an endpoint takes: packages tell many in few bytes.
+const ENDPOINT_BYTES: usize = 512;
+/// Files of one asset that are tried.
+const FILES_TRIED: usize = 4;
 
 /// Group and asset in Exchange.
 type Coordinates = (Option<String>, Option<String>);
@@ -36,10 +39,11 @@ type Served = Result<BTreeSet<Coordinates>, String>;
 /// Assets of this run by their coordinates: environments share them.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    assets: Mutex<BTreeMap<String, Option<Arc<Asset>>>>,
+    assets: Mutex<BTreeMap<String, Arc<Asset>>>,
     definitions: Mutex<VecDeque<(String, Arc<Found>)>>,
     /// What has an instance anywhere in the plan's business groups; or why that is not known.
     served: tokio::sync::Mutex<Option<Arc<Served>>>,
+    pub(super) bare: Bare,
 }
 
 impl Shared {
@@ -48,22 +52,26 @@ impl Shared {
         self.assets.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.definitions.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.served.lock().await = None;
+        self.bare.clear();
     }
 
-    fn asset(&self, name: &str) -> Option<Option<Arc<Asset>>> {
+    fn asset(&self, name: &str) -> Option<Arc<Asset>> {
         self.assets.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn definition(&self, name: &str) -> Option<Arc<Found>> {
+    pub(super) fn definition(&self, name: &str) -> Option<Arc<Found>> {
         let kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|(known, _)| known == name).map(|(_, found)| Arc::clone(found))
     }
 
     /// Keeps a definition; the oldest go where there is no room.
-    fn keep(&self, name: String, found: &Arc<Found>) {
+    pub(super) fn keep(&self, name: String, found: &Arc<Found>) {
         let mut kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((name, Arc::clone(found)));
-        let size = |found: &Found| found.blob.as_ref().map_or(0, |blob| blob.bytes.len());
+        let size = |found: &Found| {
+            let told = found.endpoints.as_ref().map_or(0, Vec::len);
+            found.blob.as_ref().map_or(0, |blob| blob.bytes.len()) + told * ENDPOINT_BYTES
+        };
         while kept.iter().map(|(_, found)| size(found)).sum::<usize>() > CACHE_BYTES {
             kept.pop_front();
         }
@@ -89,8 +97,9 @@ impl Job<'_> {
     ) -> Result<ScopeEnd, ConnectorError> {
         let (before, nothing) = (Marks::of(request.cursor), Marks::default());
         let known = if request.mode == Mode::Delta { &before } else { &nothing };
-        let mut out = Handover::new(request, sink);
+        let mut out = Handover::new(request, sink, &self.shared.bare);
         let (instances, list, expected) = self.instances(&mut out).await?;
+        let is_all = expected.is_none_or(|count| u64::try_from(instances.len()) == Ok(count));
         let mut stopped = None;
         if request.mode == Mode::Sweep {
             for instance in instances {
@@ -101,14 +110,14 @@ impl Job<'_> {
             for instance in instances {
                 assets.entry((instance.group.clone(), instance.asset.clone())).or_default().push(instance);
             }
-            let read = assets.into_values().map(|instances| self.asset_of(instances, known, freshness));
-            let outcomes = stream::iter(read).buffer_unordered(ASSETS_AT_ONCE);
+            let read = assets.into_values().map(|instances| Box::pin(self.asset_of(instances, known, freshness)));
+            let outcomes = stream::iter(read).flatten_unordered(ASSETS_AT_ONCE);
             stopped =
                 out.take_all(outcomes, |batch, parts| push(batch, &MODEL.streams[0], (self.place, parts))).await?;
         }
         out.flush().await?;
         let open = stopped.or(list.open).or_else(|| out.problem());
-        if open.is_some() {
+        if open.is_some() || !is_all {
             out.keep(before);
         }
         let counted = expected.map(|count| CountRange { low: count, high: count });
@@ -141,9 +150,11 @@ impl Job<'_> {
             return Ok((found, list, None));
         };
         let list = self.client.assets((&self.place.organization, environment), self.wanted).await?;
+        list.note.iter().for_each(|note| out.note(note));
         let mut found = Vec::new();
         let mut expected = 0;
         for entry in &list.items {
+            // Whether there is one, and it is as long as it should be, the list told.
             let instances = entry["apis"].as_array().map(Vec::as_slice).unwrap_or_default();
             // Older answers do not count.
             let count = entry["totalApis"].as_u64().unwrap_or_else(|| u64::try_from(instances.len()).unwrap_or(0));
@@ -201,25 +212,24 @@ impl Job<'_> {
         served.as_ref().is_ok_and(|served| served.contains(&(part("groupId"), part("assetId"))))
     }
 
-    /// Reads the APIs of one asset, one after another: they share its definition.
-    async fn asset_of(
-        &self,
+    /// Reads the APIs of one asset, one after another: they share its definition. Each is handed over before the next is
+    /// read.
+    fn asset_of<'s>(
+        &'s self,
         instances: Vec<Instance>,
-        known: &Marks,
+        known: &'s Marks,
         freshness: Freshness,
-    ) -> Result<Vec<Outcome<Parts>>, ConnectorError> {
-        let mut outcomes = Vec::new();
-        for instance in instances {
+    ) -> impl Stream<Item = Result<Vec<Outcome<Parts>>, ConnectorError>> + 's {
+        stream::iter(instances).then(move |instance| async move {
             let key = instance.key(self.place);
             let mark = known.get(&key);
-            outcomes.push(match self.api(instance, (&key, mark), freshness).await {
-                Ok(outcome) => outcome,
+            match self.api(instance, (&key, mark), freshness).await {
+                Ok(outcome) => Ok(vec![outcome]),
                 // Not about this API alone.
-                Err(error) if is_about_all(&error.kind) => return Err(error),
-                Err(error) => Outcome::Unread(key, error),
-            });
-        }
-        Ok(outcomes)
+                Err(error) if is_about_all(&error.kind) => Err(error),
+                Err(error) => Ok(vec![Outcome::Unread(key, error)]),
+            }
+        })
     }
 
     async fn api(
@@ -237,7 +247,7 @@ impl Job<'_> {
         let found = self.definition(&instance, asset.as_deref()).await?;
         let note = match &found.state {
             State::Failed(reason) => Some(format!("the definition of `{key}` cannot be read: {reason}")),
-            _ => None,
+            _ => found.passed_over.first().map(|reason| format!("the definition of `{key}` is another file: {reason}")),
         };
         let mark = (print.clone(), freshness.today);
         let parts = Parts { instance, asset, found, fingerprint: print };
@@ -254,31 +264,34 @@ impl Job<'_> {
             return Err(refused::call(&operation, &answer));
         }
         let detail: Json = answer.json(&operation)?;
-        Ok(instance.with_detail(&detail))
+        let wrong = |message| ConnectorError::new(ErrorKind::Protocol, operation, message);
+        instance.with_detail(&detail).map_err(wrong)
     }
 
-    /// The asset of an API; none where it has none, or Exchange knows it no more.
+    /// The asset of an API; none where it has none.
     pub(super) async fn asset(&self, instance: &Instance) -> Result<Option<Arc<Asset>>, ConnectorError> {
         let Some((group, asset, version)) = instance.coordinates() else { return Ok(None) };
         let name = format!("{group}/{asset}/{version}");
         if let Some(known) = self.shared.asset(&name) {
-            return Ok(known);
+            return Ok(Some(known));
         }
-        let found = self.fresh_asset((group, asset, version)).await?.map(Arc::new);
+        let found = Arc::new(self.fresh_asset((group, asset, version)).await?);
         let mut assets = self.shared.assets.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(assets.entry(name).or_insert(found).clone())
+        Ok(Some(Arc::clone(assets.entry(name).or_insert(found))))
     }
 
-    async fn fresh_asset(&self, (group, asset, version): (&str, &str, &str)) -> Result<Option<Asset>, ConnectorError> {
+    async fn fresh_asset(&self, (group, asset, version): (&str, &str, &str)) -> Result<Asset, ConnectorError> {
         let answer = self.client.asset((group, asset, version), self.wanted).await?;
-        if refused::is_not_found(&answer) {
-            return Ok(None);
-        }
         let operation = format!("reading Exchange asset `{group}/{asset}/{version}`");
+        // What no longer shows proves nothing of the API that is made of it.
+        if refused::is_not_found(&answer) {
+            return Err(refused::hidden(&operation));
+        }
         if !answer.status.is_success() {
             return Err(refused::call(&operation, &answer));
         }
-        Ok(Some(Asset::of(&answer.json(&operation)?)))
+        let wrong = |message| ConnectorError::new(ErrorKind::Protocol, operation.as_str(), message);
+        Asset::of(&answer.json(&operation)?).map_err(wrong)
     }
 
     /// The definition of an API's asset.
@@ -287,51 +300,85 @@ impl Job<'_> {
         instance: &Instance,
         asset: Option<&Asset>,
     ) -> Result<Arc<Found>, ConnectorError> {
-        let nothing = |state| Ok(Arc::new(Found::nothing(state)));
-        let Some((group, id, version)) = instance.coordinates() else { return nothing(State::None) };
+        let nothing = || Ok(Arc::new(Found::nothing(State::None)));
+        let (Some((group, id, version)), Some(asset)) = (instance.coordinates(), asset) else { return nothing() };
         let name = format!("{group}/{id}/{version}");
-        let Some(asset) = asset else {
-            return nothing(State::Failed(format!("Exchange does not show `{name}`: it is deleted, or not visible")));
-        };
         if let Some(found) = self.shared.definition(&name) {
             return Ok(found);
         }
-        let Some(file) = &asset.file else {
-            return nothing(match asset.lacks_link {
-                true => State::Failed(format!("Exchange gives no link to the file of `{name}`")),
-                false => State::None,
-            });
-        };
-        let operation = format!("fetching the definition of `{name}`");
-        let refused = || ConnectorError::new(ErrorKind::Unavailable, &operation, "the storage refuses the link");
-        let (mut file, mut bytes) = (file.clone(), None);
-        if let Some(link) = file.link() {
-            bytes = self.client.file(&operation, link, self.wanted).await?;
+        let unlinked = |kind: &String| format!("{kind}: Exchange gives no link to it");
+        let (mut best, mut passed_over) = (None, asset.unlinked.iter().map(unlinked).collect::<Vec<_>>());
+        if asset.files.is_empty() {
+            if passed_over.is_empty() {
+                return nothing();
+            }
+            // It may come within minutes.
+            let operation = format!("fetching the definition of `{name}`");
+            return Err(ConnectorError::new(ErrorKind::Protocol, operation, passed_over.join("; ")));
         }
-        if bytes.is_none() {
-            // Links end. A fresh one comes with the asset.
-            let again =
-                self.fresh_asset((group, id, version)).await?.and_then(|asset| asset.file).ok_or_else(refused)?;
-            let link = again.link().ok_or_else(refused)?;
-            bytes = self.client.file(&operation, link, self.wanted).await?;
-            file = again;
+        // Where nothing that is read can be, the best file is kept as it is.
+        let tried = asset.files.iter().enumerate().filter(|(at, file)| *at == 0 || file.is_read());
+        for (_, file) in tried.take(FILES_TRIED) {
+            let (found, go_on) = self.file((group, id, version), file).await?;
+            let State::Failed(reason) = &found.state else {
+                best = Some(found);
+                break;
+            };
+            passed_over.push(format!("{}: {reason}", file.kind()));
+            best.get_or_insert(found);
+            if !go_on {
+                break;
+            }
         }
-        let bytes = bytes.ok_or_else(refused)?;
-        file.check(&operation, &bytes)?;
-        let found = Arc::new(file.read(bytes));
+        let mut found = best.unwrap_or_else(|| Found::nothing(State::None));
+        if matches!(found.state, State::Failed(_)) && passed_over.len() > 1 {
+            found.state = State::Failed(passed_over.join("; "));
+        }
+        let found = Arc::new(Found { passed_over, ..found });
         self.shared.keep(name, &found);
         Ok(found)
     }
 
-    /// One API as it is now, whatever of it can be had: for keys that are asked for again.
-    pub(super) async fn single(&self, instance: Instance) -> Result<Parts, ConnectorError> {
-        let asset = self.asset(&instance).await?;
-        let found = match self.definition(&instance, asset.as_deref()).await {
-            Err(error) if is_about_all(&error.kind) => return Err(error),
+    /// Fetches and reads a file of an asset; whether another one may say it better.
+    async fn file(
+        &self,
+        (group, id, version): (&str, &str, &str),
+        file: &File,
+    ) -> Result<(Found, bool), ConnectorError> {
+        let operation = format!("fetching the definition of `{group}/{id}/{version}`");
+        let refused = || ConnectorError::new(ErrorKind::Unavailable, &operation, "the storage refuses the link");
+        let link = file.link().ok_or_else(refused)?;
+        if let Some(bytes) = self.client.file(&operation, link, self.wanted).await? {
+            file.check(&operation, &bytes)?;
+            return file.read(&operation, bytes);
+        }
+        // Links end. A fresh one comes with the asset.
+        let again = self.fresh_asset((group, id, version)).await?;
+        let file = again.files.iter().find(|other| other.is(file)).ok_or_else(refused)?;
+        let link = file.link().ok_or_else(refused)?;
+        let bytes = self.client.file(&operation, link, self.wanted).await?.ok_or_else(refused)?;
+        file.check(&operation, &bytes)?;
+        file.read(&operation, bytes)
+    }
+
+    /// One API as it is now, whatever of it can be had, and whether that is all: for keys that are asked for again.
+    pub(super) async fn single(&self, instance: Instance) -> Result<(Parts, bool), ConnectorError> {
+        let (asset, found) = match self.asset(&instance).await {
+            Err(error) => (None, Err(error)),
+            Ok(asset) => {
+                let found = self.definition(&instance, asset.as_deref()).await;
+                (asset, found)
+            }
+        };
+        let found = match found {
+            Err(error) if is_about_all(&error.kind) || error.kind == ErrorKind::Unavailable && asset.is_none() => {
+                return Err(error);
+            }
             Err(error) => Arc::new(Found::nothing(State::Failed(error.to_string()))),
             Ok(found) => found,
         };
+        let is_whole = !matches!(found.state, State::Failed(_));
         let fingerprint = instance.fingerprint(self.place, asset.as_deref())?;
-        Ok(Parts { instance, asset, found, fingerprint })
+        Ok((Parts { instance, asset, found, fingerprint }, is_whole))
     }
 }

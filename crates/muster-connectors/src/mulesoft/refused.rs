@@ -75,10 +75,19 @@ pub(super) fn call(operation: &str, answer: &Answer) -> ConnectorError {
             let kind = ErrorKind::Forbidden { permission: permission.to_owned() };
             ConnectorError::new(kind, operation, message).with_remedy(remedy)
         }
-        429 => ConnectorError::new(ErrorKind::RateLimited { retry_after_ms: 60_000 }, operation, message),
+        // 503 is what the load balancer says to who asks too much.
+        429 | 503 => ConnectorError::new(ErrorKind::RateLimited { retry_after_ms: 60_000 }, operation, message),
         408 | 500.. => ConnectorError::new(ErrorKind::Unavailable, operation, message),
         _ => ConnectorError::new(ErrorKind::Protocol, operation, message),
     }
+}
+
+/// A resource of Exchange's that does not show: it was deleted, or may not be seen.
+pub(super) fn hidden(operation: &str) -> ConnectorError {
+    let message = "Exchange does not show it: it was deleted, or may not be seen";
+    let remedy = "give the connected app the scope `Exchange Viewer` for the asset's business group; where the asset was \
+                  deleted, let the API instance use another one";
+    ConnectorError::new(ErrorKind::Protocol, operation, message).with_remedy(remedy)
 }
 
 /// The status, and what the body says of it.
@@ -90,7 +99,7 @@ fn said(answer: &Answer) -> String {
     };
     let words = [&body["message"], &body["error_description"], &body["error"], &body["errors"][0]["message"]];
     let words = words.into_iter().find_map(Json::as_str).unwrap_or_default();
-    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let words = answer.shown(words, 200);
     if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") }
 }
 

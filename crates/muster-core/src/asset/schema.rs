@@ -241,6 +241,7 @@ pub static FIELDS: &[Field] = &[
     field!(Api, ["apiAssetClass", "technology"], KEYWORD, "api.technology", "technology", Scanned),
     field!(Api, ["apiAssetClass", "deprecated"], BOOLEAN, "api.deprecated", "deprecated", Scanned),
     field!(Api, ["apiAssetClass", "definitionHash"], IDENTIFIER, "api.definitionHash", "definition_hash", Indexed),
+    field!(Api, ["apiAssetClass", "definitionFile"], IDENTIFIER, "api.definitionFile", "definition_file", Scanned),
     field!(Api, ["apiAssetClass", "displayName"], PROSE, "api.displayName", "display_name", IndexedAndSubstring),
     field!(Api, ["apiAssetClass", "description"], PROSE, "api.description", "description", Scanned),
     field!(Api, ["apiAssetClass", "url"], PROSE, "api.url", "url", IndexedAndSubstring),

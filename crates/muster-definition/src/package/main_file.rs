@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use crate::error::DefinitionError;
 use crate::files::Files;
-use crate::node::shown;
 use crate::package::FileId;
 use crate::raml;
 use crate::seen::{self, Seen};
@@ -30,18 +29,16 @@ pub(crate) fn find<'p>(files: &'p Files<'p>, asked: Option<&str>) -> Result<File
     let package = files.package;
     let wrong = |message: String| Err(DefinitionError::Package { message });
     if let Some(main) = asked {
-        let found = package.find(main.trim_start_matches('/'));
-        return found.map_or_else(|| wrong(format!("has no file `{}`, which was asked for", shown(main))), Ok);
+        let found = package.find_named(main);
+        return found.map_or_else(|| wrong(package.lacks(main, "which was asked for")), Ok);
     }
     if let Some(descriptor) = package.find(DESCRIPTOR)
         && let Ok(Descriptor { main: Some(main) }) = serde_json::from_str(files.text(descriptor)?)
         && !main.trim().is_empty()
     {
-        let found = package.find(main.trim().trim_start_matches('/'));
-        return found.map_or_else(
-            || wrong(format!("has no file `{}`, which its `{DESCRIPTOR}` calls the main one", shown(&main))),
-            Ok,
-        );
+        let found = package.find_named(&main);
+        return found
+            .map_or_else(|| wrong(package.lacks(&main, &format!("which its `{DESCRIPTOR}` calls the main one"))), Ok);
     }
     let mut candidates = candidates(files)?;
     let Some(nearest) = candidates.iter().map(|&(depth, _)| depth).min() else {

@@ -23,10 +23,6 @@ pub(crate) fn partial(definition: &Definition) -> Vec<String> {
     definition.partial.iter().map(ToString::to_string).collect()
 }
 
-fn notes(definition: &Definition) -> Vec<String> {
-    definition.notes.iter().map(ToString::to_string).collect()
-}
-
 fn error(files: &[(&str, &str)]) -> String {
     read(&package(files), &Limits::default()).unwrap_err().to_string()
 }
@@ -69,6 +65,17 @@ fn the_root_file_is_asked_for_or_said_or_the_only_one() {
         error(&[("exchange.json", "{\"main\": \"b.raml\"}"), ("a.yaml", &public)]),
         "the package has no file `b.raml`, which its `exchange.json` calls the main one"
     );
+    // Whoever names a file may count the folder in that all of them lie in.
+    let folder = [("top/api/a.yaml", public.as_str()), ("top/api/b.yaml", &internal)];
+    for main in ["top/api/a.yaml", "/top/api/a.yaml", "api/a.yaml"] {
+        assert_eq!(
+            endpoints(&read_main(&package(&folder), main, &Limits::default()).unwrap()),
+            ["GET /public"],
+            "{main}"
+        );
+        let descriptor = format!("{{\"main\": \"{main}\"}}");
+        assert_eq!(found(&[folder[0], folder[1], ("top/exchange.json", &descriptor)]), ["GET /public"], "{main}");
+    }
     let missing = read_main(&package(&both), "none.yaml", &Limits::default()).unwrap_err().to_string();
     assert_eq!(missing, "the package has no file `none.yaml`, which was asked for");
     let no_package = read_main(public.as_bytes(), "a.yaml", &Limits::default()).unwrap_err().to_string();
@@ -95,16 +102,21 @@ fn names_that_lead_elsewhere_are_left_out() {
         }
         let read = read(&bytes, &Limits::default()).unwrap();
         assert_eq!(endpoints(&read), ["GET /good"], "{name}");
-        assert_eq!(read.notes.len(), 1, "{name}: {:?}", read.notes);
-        assert!(read.notes[0].message.ends_with(": left out"), "{name}: {}", read.notes[0]);
+        assert_eq!(read.partial.len(), 1, "{name}: {:?}", read.partial);
+        assert!(read.partial[0].message.ends_with(": left out"), "{name}: {}", read.partial[0]);
     }
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     writer.start_file("good.yaml", SimpleFileOptions::default()).unwrap();
     writer.write_all(good.as_bytes()).unwrap();
     writer.add_symlink("link.yaml", "/etc/passwd", SimpleFileOptions::default()).unwrap();
-    let read = read(&writer.finish().unwrap().into_inner(), &Limits::default()).unwrap();
+    let bytes = writer.finish().unwrap().into_inner();
     assert_eq!(
-        (endpoints(&read), notes(&read)),
+        read_main(&bytes, "link.yaml", &Limits::default()).unwrap_err().to_string(),
+        "the package has no file `link.yaml`, which was asked for: what has that name is a symbolic link"
+    );
+    let read = read(&bytes, &Limits::default()).unwrap();
+    assert_eq!(
+        (endpoints(&read), partial(&read)),
         (vec!["GET /good".into()], vec!["`link.yaml`: a symbolic link: left out".into()])
     );
 }

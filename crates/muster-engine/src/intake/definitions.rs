@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use muster_core::asset;
 use muster_core::connector::Blob;
-use muster_definition::{Limits, read};
+use muster_definition::{Definition, DefinitionError, Limits, read, read_main};
 use muster_store::{BatchWrite, StoreError};
 use serde_json::{Value, json};
 
@@ -14,6 +14,8 @@ use super::Intake;
 const BEFORE: &str = "assetDetail.apiAssetClass.masifLocation";
 /// Where history says what state it was in.
 const STATE: &str = "assetDetail.apiAssetClass.definitionState";
+/// Where it says which file of a package that was.
+const FILE: &str = "assetDetail.apiAssetClass.definitionFile";
 /// The most changes that are told of one definition.
 const CHANGES: usize = 1000;
 
@@ -30,12 +32,14 @@ impl Intake {
             if suspect(change.before.get(STATE)) || suspect(now) {
                 continue;
             }
+            let file_now = after.and_then(|asset| asset.detail.get("apiAssetClass")?.get("definitionFile")?.as_str());
             let (Some(before), Some(after)) = (before, after.and_then(|asset| asset::definition(&asset.detail))) else {
                 continue;
             };
             let (before, after) = (self.document(before, blobs).await?, self.document(after, blobs).await?);
             if let (Some(before), Some(after)) = (before, after) {
-                change.definition = difference(&before, &after);
+                let file = change.before.get(FILE).map_or(file_now, Value::as_str);
+                change.definition = difference((&before, file), (&after, file_now));
             }
         }
         Ok(())
@@ -51,9 +55,16 @@ impl Intake {
     }
 }
 
-fn difference(before: &[u8], after: &[u8]) -> Option<Value> {
-    let limits = Limits::default();
-    let mut changes = muster_definition::difference(&read(before, &limits).ok()?, &read(after, &limits).ok()?);
+/// Between two documents, each with the file that it is where it is a package.
+fn difference(before: (&[u8], Option<&str>), after: (&[u8], Option<&str>)) -> Option<Value> {
+    let mut changes = muster_definition::difference(&definition(before).ok()?, &definition(after).ok()?);
     changes.truncate(CHANGES);
     Some(json!(changes))
+}
+
+fn definition((bytes, file): (&[u8], Option<&str>)) -> Result<Definition, DefinitionError> {
+    match file {
+        Some(file) => read_main(bytes, file, &Limits::default()),
+        None => read(bytes, &Limits::default()),
+    }
 }

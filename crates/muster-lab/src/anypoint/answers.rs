@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use super::package;
+use super::package::File;
 use super::world::{Asset, CLIENT, Environment, Group, Instance, World};
 
 const OWNER: &str = "57e281b5-ec5b-4701-80a0-92a936a68da3";
@@ -53,13 +53,15 @@ pub(super) fn me(world: &World, hidden: Option<&str>, token: &str) -> Value {
     json!({ "user": user(world, hidden), "client": client, "access_token": token })
 }
 
-/// A group with those below it, but one that is hidden.
-pub(super) fn hierarchy(world: &World, top: &Group, hidden: Option<&str>) -> Value {
+/// A group with those below it, but one that is hidden, and one that is named alone.
+pub(super) fn hierarchy(world: &World, top: &Group, (hidden, cut): (Option<&str>, Option<&str>)) -> Value {
     let below = world.groups.iter().filter(|one| one.parent.as_ref() == Some(&top.id));
-    let below: Vec<Value> =
-        below.filter(|one| Some(one.id.as_str()) != hidden).map(|one| hierarchy(world, one, hidden)).collect();
+    let shown = |one: &&Group| Some(one.id.as_str()) != hidden;
+    let below: Vec<&Group> = below.filter(shown).collect();
     let mut whole = group(world, top);
-    whole["subOrganizations"] = below.into();
+    whole["subOrganizationIds"] = below.iter().map(|one| one.id.as_str()).collect();
+    let below = below.into_iter().filter(|one| Some(one.id.as_str()) != cut);
+    whole["subOrganizations"] = below.map(|one| hierarchy(world, one, (hidden, cut))).collect();
     whole["owner"] = json!({
         "id": OWNER, "username": "owner", "firstName": "Organization", "lastName": "Owner", "email": "owner@example.com",
         "organizationId": world.groups[0].id, "enabled": true, "idprovider_id": "mulesoft",
@@ -139,15 +141,14 @@ pub(super) fn found(asset: &Asset) -> Value {
     })
 }
 
-/// One version of an asset; `link` makes the signed link of a file.
-pub(super) fn asset(world: &World, asset: &Asset, mut link: impl FnMut(usize) -> String) -> Value {
-    let files: Vec<Value> = package::files(asset)
+/// One version of an asset with its files, each with its link.
+pub(super) fn asset(world: &World, asset: &Asset, files: &[(File, String)]) -> Value {
+    let files: Vec<Value> = files
         .iter()
-        .enumerate()
-        .map(|(at, file)| {
+        .map(|(file, link)| {
             let sha1 = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &file.bytes);
             json!({
-                "classifier": file.classifier, "packaging": "zip", "externalLink": link(at), "md5": null,
+                "classifier": file.classifier, "packaging": "zip", "externalLink": link, "md5": null,
                 "sha1": HEXLOWER.encode(sha1.as_ref()), "createdDate": "2024-10-21T20:59:03.826Z", "mainFile": file.main,
                 "isGenerated": file.generated,
             })

@@ -27,8 +27,10 @@ pub(super) fn files(asset: &Asset) -> Vec<File> {
         }
         Written::OpenApi => {
             // Only `main` tells which of the two it is.
-            let internal = openapi(asset, "/internal");
-            let files = [("api-internal.yaml", internal), ("api.yaml", openapi(asset, ""))];
+            let internal = ("api-internal.yaml", openapi(asset, "/internal"));
+            let own = ("api.yaml", openapi(asset, ""));
+            // What Exchange says goes before what the package says of itself.
+            let files = if asset.number.is_multiple_of(2) { [internal, own] } else { [own, internal] };
             vec![file("fat-oas", Some("api.yaml"), false, zipped(asset, &files))]
         }
         Written::RamlAndOpenApi => {

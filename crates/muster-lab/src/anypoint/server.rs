@@ -10,7 +10,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::faults::AnypointFaults;
+use super::faults::{AnypointFaults, WrongTotal};
+use super::hostile::HostileFile;
 use super::world::{AnypointChange, CLIENT, Group, PASSWORD, SECRET, USER, World};
 use super::{answers, package};
 use crate::query::{asked, decoded};
@@ -49,7 +50,12 @@ pub(super) struct Live {
     /// The number of the last token, and what it was used for.
     token: u64,
     used: u64,
+    /// What stands for the files of assets.
+    hostile: BTreeMap<String, Vec<u8>>,
     refused_links: u64,
+    refused_sign_ins: u64,
+    /// Pages of lists of APIs.
+    pages: u64,
     /// Files by the signatures of their links.
     links: BTreeMap<u64, Vec<u8>>,
     signatures: u64,
@@ -112,7 +118,9 @@ impl Lab for Shared {
     fn set_faults(&self, faults: AnypointFaults) {
         let mut live = self.live();
         let (links, signatures, token) = (std::mem::take(&mut live.links), live.signatures, live.token);
-        *live = Live { faults, links, signatures, token, ..Live::default() };
+        let made = faults.hostile_files.iter().filter_map(|(asset, kind)| Some((asset.clone(), kind.package()?)));
+        let hostile = made.collect();
+        *live = Live { faults, hostile, links, signatures, token, ..Live::default() };
     }
 }
 
@@ -142,9 +150,7 @@ async fn any(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Respo
         let every = live.faults.throttle_every;
         if every > 0 && live.all.is_multiple_of(every) {
             let status = live.faults.throttle_status.and_then(|code| StatusCode::from_u16(code).ok());
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = status.unwrap_or(StatusCode::TOO_MANY_REQUESTS);
-            return response;
+            return throttled(status.unwrap_or(StatusCode::TOO_MANY_REQUESTS), &live.faults);
         }
     }
     let uri = parts.uri;
@@ -173,6 +179,10 @@ fn token(shared: &Shared, path: &str, body: &[u8]) -> Response<Body> {
         _ => return refused(StatusCode::NOT_FOUND, "Not Found"),
     };
     let mut live = shared.live();
+    if live.refused_sign_ins < live.faults.throttle_sign_in {
+        live.refused_sign_ins += 1;
+        return throttled(StatusCode::TOO_MANY_REQUESTS, &live.faults);
+    }
     live.token += 1;
     live.used = 0;
     let mut answer = json!({ "access_token": named(live.token), "token_type": "bearer" });
@@ -200,6 +210,7 @@ fn stored(shared: &Shared, uri: &Uri, has_bearer: bool) -> Response<Body> {
     }
     let found = asked(uri, "X-Amz-Signature").and_then(|signature| live.links.remove(&signature.parse().ok()?));
     match found {
+        Some(bytes) if live.faults.drip => Response::new(Body::from_stream(dripping(bytes))),
         Some(bytes) => Response::new(Body::from(bytes)),
         None => refused(StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
     }
@@ -227,7 +238,10 @@ fn platform(shared: &Shared, path: &[&str], uri: &Uri) -> Response<Body> {
             Err((status, message)) => refused(status, message),
         },
         ["accounts", "api", "organizations", id, "hierarchy"] => match group(id) {
-            Ok(group) => sent(&answers::hierarchy(&world, &group, faults.hide_group.as_deref())),
+            Ok(group) => {
+                let without = (faults.hide_group.as_deref(), faults.cut_group.as_deref());
+                sent(&answers::hierarchy(&world, &group, without))
+            }
             Err((status, message)) => refused(status, message),
         },
         ["accounts", "api", "organizations", id, "environments", rest @ ..] => {
@@ -297,7 +311,18 @@ fn apis(shared: &Shared, world: &World, (environment, uri): (&str, &Uri)) -> Res
             }
         }
     }
-    let total = all.len();
+    let page = {
+        let mut live = shared.live();
+        live.pages += 1;
+        live.pages
+    };
+    let total = match faults.total {
+        Some(WrongTotal::Smaller) => all.len().min(shared.page),
+        Some(WrongTotal::Greater) => all.len() + 1,
+        Some(WrongTotal::Changing) => all.len() + usize::from(page.is_multiple_of(2)),
+        Some(WrongTotal::ChangedOnce) => all.len() + usize::from(page == 1),
+        None => all.len(),
+    };
     let offset = number(uri, "offset", 0);
     let mut from = if faults.ignore_offset { 0 } else { offset };
     if faults.lose_page && offset >= shared.page {
@@ -323,36 +348,81 @@ fn asset(shared: &Shared, world: &World, (group, id, version): (&str, &str, &str
     let faults = shared.live().faults.clone();
     let is = |name: &Option<String>| name.as_deref() == Some(id);
     if is(&faults.fail_asset) {
-        return refused(StatusCode::INTERNAL_SERVER_ERROR, "");
+        return throttled(StatusCode::INTERNAL_SERVER_ERROR, &faults);
     }
     if is(&faults.html_asset) {
         return Response::new(Body::from("<html><body>Bad gateway</body></html>"));
     }
+    if is(&faults.hide_asset) {
+        return refused(StatusCode::NOT_FOUND, "Asset not found");
+    }
+    if is(&faults.empty_asset) {
+        return sent(&json!({ "status": "maintenance" }));
+    }
     let found = world.assets.get(&(group.to_owned(), id.to_owned())).filter(|asset| asset.semver() == version);
     let Some(found) = found else { return refused(StatusCode::NOT_FOUND, "Asset not found") };
-    let mut files: Vec<Vec<u8>> = package::files(found).into_iter().map(|file| file.bytes).collect();
-    for bytes in &mut files {
+    let hostile = faults.hostile_files.get(id).copied();
+    let made = shared.live().hostile.get(id).cloned();
+    let mut files = Vec::new();
+    for mut file in package::files(found) {
+        if let Some(bytes) = &made {
+            (file.bytes, file.main) = (bytes.clone(), Some("api.raml"));
+        }
+        if is(&faults.nonsense_file) || hostile == Some(HostileFile::Generated) && file.generated {
+            (file.bytes, file.main) = (b"this is no package".to_vec(), None);
+        }
+        let mut stored = file.bytes.clone();
         if is(&faults.damage_file) {
-            bytes.truncate(bytes.len() / 2);
+            stored.truncate(stored.len() / 2);
         }
-        if is(&faults.nonsense_file) {
-            *bytes = b"this is no package".to_vec();
-        }
-    }
-    let link = |at: usize| {
         let mut live = shared.live();
         live.signatures += 1;
         let signature = live.signatures;
-        live.links.insert(signature, std::mem::take(&mut files[at]));
+        live.links.insert(signature, stored);
         let host = if faults.foreign_link { ELSEWHERE.to_owned() } else { shared.storage() };
-        format!("{host}/exchange2-asset-manager/{group}/{at}.zip?X-Amz-Expires=86400&X-Amz-Signature={signature}")
-    };
-    let mut whole = answers::asset(world, found, link);
-    if is(&faults.nonsense_file) {
-        // What was uploaded so has its own checksum.
-        whole["files"].as_array_mut().into_iter().flatten().for_each(|file| file["sha1"] = Value::Null);
+        let at = files.len();
+        let link =
+            format!("{host}/exchange2-asset-manager/{group}/{at}.zip?X-Amz-Expires=86400&X-Amz-Signature={signature}");
+        files.push((file, link));
+    }
+    let mut whole = answers::asset(world, found, &files);
+    for file in whole["files"].as_array_mut().into_iter().flatten() {
+        if is(&faults.no_link) {
+            file["externalLink"] = Value::Null;
+        }
+        match hostile {
+            Some(HostileFile::WrongSha1) => file["sha1"] = "da39a3ee5e6b4b0d3255bfef95601890afd80709".into(),
+            Some(HostileFile::WrongMd5) => {
+                (file["md5"], file["sha1"]) = ("d41d8cd98f00b204e9800998ecf8427e".into(), Value::Null);
+            }
+            _ => {}
+        }
     }
     sent(&whole)
+}
+
+/// A refusal of who asks too much.
+fn throttled(status: StatusCode, faults: &AnypointFaults) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    if let Some(seconds) = faults.retry_after {
+        response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
+    }
+    if let Some(seconds) = faults.reset_after {
+        // Its own clock and no other: what it says is held against its own `Date`.
+        response.headers_mut().insert("date", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        response.headers_mut().insert("x-ratelimit-reset", HeaderValue::from(784_111_777 + seconds));
+    }
+    response
+}
+
+/// A body in many small pieces.
+fn dripping(bytes: Vec<u8>) -> impl futures_util::Stream<Item = Result<Vec<u8>, std::convert::Infallible>> {
+    let pieces: Vec<Vec<u8>> = bytes.chunks(bytes.len() / 20 + 1).map(<[u8]>::to_vec).collect();
+    futures_util::StreamExt::then(futures_util::stream::iter(pieces), async |piece| {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        Ok(piece)
+    })
 }
 
 /// A page of a list by `offset` and `limit`.

@@ -9,18 +9,18 @@ use serde_json::Value as Json;
 use crate::command::Installation;
 use crate::simulated::{gone, run, sync};
 
-async fn platform(seed: u64) -> RunningAnypoint {
+pub(crate) async fn platform(seed: u64) -> RunningAnypoint {
     start(AnypointOptions { seed, ..AnypointOptions::default() }).await.unwrap()
 }
 
-const EVERYTHING: &str = "businessGroups = \"below\"\nallEnvironments = true\nunmanagedAssets = true\n\
+pub(crate) const EVERYTHING: &str = "businessGroups = \"below\"\nallEnvironments = true\nunmanagedAssets = true\n\
                           callsPerSecond = 1000\n";
 
-fn text(banner: &Json, key: &str) -> String {
+pub(crate) fn text(banner: &Json, key: &str) -> String {
     banner[key].as_str().unwrap().to_owned()
 }
 
-fn settings(platform: &RunningAnypoint, profile: &str) -> String {
+pub(crate) fn settings(platform: &RunningAnypoint, profile: &str) -> String {
     let banner = platform.banner();
     let text = |key: &str| text(&banner, key);
     format!(
@@ -35,14 +35,14 @@ fn settings(platform: &RunningAnypoint, profile: &str) -> String {
     )
 }
 
-fn installation(platform: &RunningAnypoint, scratch: &Path) -> Installation {
+pub(crate) fn installation(platform: &RunningAnypoint, scratch: &Path) -> Installation {
     Installation::new(scratch, &settings(platform, EVERYTHING))
 }
 
 /// What one API is, in the words that truth and inventory share: name, address, state of its definition, endpoints.
-type Told = (String, String, String, BTreeSet<String>);
+pub(crate) type Told = (String, String, String, BTreeSet<String>);
 
-fn truth(platform: &RunningAnypoint) -> BTreeMap<String, Told> {
+pub(crate) fn truth(platform: &RunningAnypoint) -> BTreeMap<String, Told> {
     let one = |api: &Json| {
         let text = |key: &str| api[key].as_str().unwrap_or_default().to_owned();
         let endpoints = api["endpoints"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned());
@@ -52,7 +52,7 @@ fn truth(platform: &RunningAnypoint) -> BTreeMap<String, Told> {
 }
 
 /// What one has and the other has not, both ways.
-fn differences(found: &BTreeMap<String, Told>, wanted: &BTreeMap<String, Told>) -> Vec<String> {
+pub(crate) fn differences(found: &BTreeMap<String, Told>, wanted: &BTreeMap<String, Told>) -> Vec<String> {
     let only = |one: &BTreeMap<String, Told>, other: &BTreeMap<String, Told>, side: &str| -> Vec<String> {
         let lines = one.iter().filter(|(id, told)| other.get(*id) != Some(told));
         lines.map(|(id, told)| format!("{side}: {id} {told:?}")).collect()
@@ -61,7 +61,7 @@ fn differences(found: &BTreeMap<String, Told>, wanted: &BTreeMap<String, Told>) 
 }
 
 /// The inventory's APIs that are there.
-fn inventory(installation: &Installation) -> BTreeMap<String, Told> {
+pub(crate) fn inventory(installation: &Installation) -> BTreeMap<String, Told> {
     let one = |document: Json| {
         let detail = &document["asset"]["assetDetail"];
         let api = &detail["apiAssetClass"];
@@ -74,7 +74,7 @@ fn inventory(installation: &Installation) -> BTreeMap<String, Told> {
     documents(installation, "inventory.status:present").into_iter().map(one).collect()
 }
 
-fn documents(installation: &Installation, query: &str) -> Vec<Json> {
+pub(crate) fn documents(installation: &Installation, query: &str) -> Vec<Json> {
     let state = installation.state();
     let state = state.to_str().unwrap();
     let arguments =
@@ -84,22 +84,22 @@ fn documents(installation: &Installation, query: &str) -> Vec<Json> {
     outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn counter(ledger: &Json, name: &str) -> u64 {
+pub(crate) fn counter(ledger: &Json, name: &str) -> u64 {
     ledger["ledger"].as_array().unwrap().iter().map(|line| line[name].as_u64().unwrap_or(0)).sum()
 }
 
 /// Why scopes are open, joined.
-fn gaps(ledger: &Json) -> String {
+pub(crate) fn gaps(ledger: &Json) -> String {
     let lines = ledger["ledger"].as_array().unwrap();
     lines.iter().map(|line| line["evidence"].to_string()).collect::<Vec<_>>().join("; ")
 }
 
-fn causes(lines: &[Json]) -> BTreeSet<String> {
+pub(crate) fn causes(lines: &[Json]) -> BTreeSet<String> {
     lines.iter().filter_map(|line| line["gone"]["cause"].as_str().map(str::to_owned)).collect()
 }
 
 /// A part of an id of the truth, of the first that fits: business group, environment, instance; or Exchange's.
-fn part(platform: &RunningAnypoint, at: usize, fits: impl Fn(&Json) -> bool) -> String {
+pub(crate) fn part(platform: &RunningAnypoint, at: usize, fits: impl Fn(&Json) -> bool) -> String {
     let all = platform.truth();
     let one = all.as_array().unwrap().iter().find(|api| fits(api)).unwrap();
     one["id"].as_str().unwrap().split('/').nth(at).unwrap().to_owned()
@@ -206,54 +206,6 @@ async fn a_business_group_that_was_taken_away_is_told_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_fault_leaves_a_partial_run_that_names_the_gap_and_takes_nothing() {
-    let platform = platform(7).await;
-    let scratch = tempfile::tempdir().unwrap();
-    let installation = installation(&platform, scratch.path());
-    sync(&installation, &[]).await;
-    let before = inventory(&installation);
-    let root = text(&platform.banner(), "organizationId");
-    let below = before.keys().filter_map(|id| id.split('/').next()).find(|id| *id != root).map(str::to_owned);
-    let environment = text(&platform.banner(), "environmentId");
-    let all = platform.truth();
-    let stored = all.as_array().unwrap().iter().find(|api| api["definitionState"] == "stored").unwrap()["name"].clone();
-    let number = stored.as_str().and_then(|name| name.rsplit(' ').next()).unwrap().to_owned();
-    let asset = documents(&installation, "definitionState:stored")
-        .iter()
-        .filter_map(|one| one["asset"]["assetDetail"]["apiAssetClass"]["assetId"].as_str().map(str::to_owned))
-        .find(|asset| asset.ends_with(&format!("-{number}")));
-    let off = AnypointFaults::default;
-    let faults = [
-        (AnypointFaults { lose_page: true, ..off() }, "came of"),
-        (AnypointFaults { ignore_offset: true, ..off() }, "brings nothing new"),
-        (AnypointFaults { lose_instance: true, ..off() }, "the source counts"),
-        (AnypointFaults { forbid_group: below, ..off() }, "View Environment"),
-        (AnypointFaults { forbid_environment: Some(environment.clone()), ..off() }, "status 403"),
-        (AnypointFaults { hide_environments: true, ..off() }, "no environment is visible"),
-        (AnypointFaults { forbid_exchange: true, ..off() }, "status 403"),
-        (AnypointFaults { fail_asset: asset.clone(), ..off() }, "status 500"),
-        (AnypointFaults { html_asset: asset.clone(), ..off() }, "cannot be read as what was asked for"),
-        (AnypointFaults { damage_file: asset.clone(), ..off() }, "its SHA-1 is not the one that Exchange has"),
-        (AnypointFaults { foreign_link: true, ..off() }, "storage.attacker.example"),
-        (AnypointFaults { redirect_link: true, ..off() }, "a redirect to"),
-        (AnypointFaults { expire_links: 10_000, ..off() }, "the storage refuses the link"),
-    ];
-    for (fault, told) in faults {
-        platform.set_faults(fault.clone());
-        let (code, ledger, lines) = sync(&installation, &["--full"]).await;
-        // A run that read nothing failed.
-        let wanted = if fault.hide_environments { 1 } else { 3 };
-        assert_eq!((code, gone(&lines)), (wanted, 0), "{fault:?}: {ledger}");
-        assert!(ledger.to_string().contains(told), "{fault:?}: {} {}", gaps(&ledger), ledger["notes"]);
-        assert_eq!(differences(&inventory(&installation), &before), [""; 0], "{fault:?}");
-    }
-    platform.set_faults(off());
-    let (code, ..) = sync(&installation, &["--full"]).await;
-    assert_eq!((code, inventory(&installation)), (0, before));
-    platform.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_list_of_a_missing_scope_is_noted_and_what_it_held_is_held() {
     let platform = platform(8).await;
     let scratch = tempfile::tempdir().unwrap();
@@ -264,32 +216,11 @@ async fn an_empty_list_of_a_missing_scope_is_noted_and_what_it_held_is_held() {
     platform.set_faults(AnypointFaults { empty_environment: Some(environment), ..AnypointFaults::default() });
     let (code, ledger, lines) = sync(&installation, &[]).await;
     // They answer when they are asked for by their ids, which proves the list short.
-    assert_eq!((code, gone(&lines)), (3, 0), "{ledger}");
+    assert_eq!((code, gone(&lines)), (1, 0), "{ledger}");
     assert!(ledger.to_string().contains("apis answer when they are asked for, and were not listed"), "{ledger}");
     assert!(ledger.to_string().contains("lacks the scope `View APIs Configuration`"), "{ledger}");
     assert_eq!(inventory(&installation), before);
     platform.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn faults_that_can_be_lived_with_leave_a_complete_run() {
-    let off = AnypointFaults::default;
-    for fault in [
-        AnypointFaults { throttle_every: 40, ..off() },
-        AnypointFaults { throttle_every: 40, throttle_status: Some(503), ..off() },
-        AnypointFaults { token_lasts: 50, ..off() },
-        AnypointFaults { expire_links: 1, ..off() },
-    ] {
-        let platform =
-            start(AnypointOptions { seed: 9, groups: 1, apis: 5, ..AnypointOptions::default() }).await.unwrap();
-        let scratch = tempfile::tempdir().unwrap();
-        let installation = installation(&platform, scratch.path());
-        platform.set_faults(fault.clone());
-        let (code, ledger, _) = sync(&installation, &[]).await;
-        assert_eq!(code, 0, "{fault:?}: {ledger}");
-        assert_eq!(differences(&inventory(&installation), &truth(&platform)), [""; 0], "{fault:?}");
-        platform.stop().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

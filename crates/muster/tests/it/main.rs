@@ -5,6 +5,8 @@ mod agent;
 mod agent_kills;
 mod agents;
 mod anypoint;
+mod anypoint_faults;
+mod anypoint_hostile;
 mod azure;
 mod azure_changes;
 #[path = "../../../muster-web/tests/it/bodies.rs"]

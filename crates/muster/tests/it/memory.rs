@@ -19,7 +19,7 @@ const MANY_INTO_A_STORE: u64 = 10_000;
 const APART_AT_MOST_WITH_A_STORE_MIB: f64 = 80.0;
 
 /// The highest resident set of a process, in MiB, as far as it has come.
-fn highest(id: u32) -> Option<f64> {
+pub(crate) fn highest(id: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0)

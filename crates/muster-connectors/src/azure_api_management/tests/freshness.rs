@@ -9,7 +9,7 @@ use muster_core::connector::{
 use super::*;
 use crate::azure_api_management::ApiManagement;
 
-struct Keeping(Mutex<Vec<Batch>>);
+pub(super) struct Keeping(pub(super) Mutex<Vec<Batch>>);
 
 #[async_trait]
 impl BatchSink for Keeping {
@@ -23,33 +23,45 @@ impl BatchSink for Keeping {
     }
 }
 
-const SERVICE: &str = "/subscriptions/s-1/resourceGroups/g/providers/Microsoft.ApiManagement/service/n";
+pub(super) const SERVICE: &str = "/subscriptions/s-1/resourceGroups/g/providers/Microsoft.ApiManagement/service/n";
 
-fn list(items: serde_json::Value) -> (u16, serde_json::Value) {
+pub(super) fn list(items: serde_json::Value) -> (u16, serde_json::Value) {
     (200, json!({ "value": items }))
+}
+
+fn api_of(title: &str) -> serde_json::Value {
+    json!({ "id": format!("{SERVICE}/apis/a"), "name": "a", "properties": {
+        "displayName": title, "path": "a", "isCurrent": true, "subscriptionRequired": true,
+    }})
+}
+
+/// What a plan asks for.
+pub(super) fn plan_of(title: &str) -> Vec<(u16, serde_json::Value)> {
+    vec![
+        list(json!([{ "subscriptionId": "s-1" }])),
+        list(json!([{ "id": SERVICE, "properties": { "gatewayUrl": "https://g.example" } }])),
+        (400, json!({ "error": { "code": "MethodNotAllowedInPricingTier", "message": "no workspaces here" } })),
+        (200, json!({ "value": [api_of(title)], "count": 1 })),
+    ]
+}
+
+/// What reading the service's one API asks for, up to its lists.
+pub(super) fn reading_of(title: &str) -> Vec<(u16, serde_json::Value)> {
+    vec![
+        (200, json!({ "value": [api_of(title)], "count": 1 })),
+        list(json!([{ "name": "o", "properties": { "method": "GET", "urlTemplate": "/x" } }])),
+        list(json!([])),
+        list(json!([])),
+    ]
 }
 
 /// What a run asks for: the plan, then the one API's lists, then its definition where it is exported.
 fn run_of(port: u16, title: &str, exported: bool) -> Vec<(u16, serde_json::Value)> {
-    let api = json!({ "id": format!("{SERVICE}/apis/a"), "name": "a", "properties": {
-        "displayName": title, "path": "a", "isCurrent": true, "subscriptionRequired": true,
-    }});
     let product = json!({ "id": format!("{SERVICE}/products/p"), "name": "p", "properties": {
         "displayName": "P", "subscriptionRequired": false, "state": "published",
     }});
     let held = json!([{ "id": format!("{SERVICE}/products/p/apis/a"), "name": "A", "properties": {} }]);
-    let mut answers = vec![
-        list(json!([{ "subscriptionId": "s-1" }])),
-        list(json!([{ "id": SERVICE, "properties": { "gatewayUrl": "https://g.example" } }])),
-        (400, json!({ "error": { "code": "MethodNotAllowedInPricingTier", "message": "no workspaces here" } })),
-        (200, json!({ "value": [api.clone()], "count": 1 })),
-        list(json!([product])),
-        list(held),
-        (200, json!({ "value": [api], "count": 1 })),
-        list(json!([{ "name": "o", "properties": { "method": "GET", "urlTemplate": "/x" } }])),
-        list(json!([])),
-        list(json!([])),
-    ];
+    let mut answers = [plan_of(title), vec![list(json!([product])), list(held)], reading_of(title)].concat();
     if exported {
         let document = json!({ "openapi": "3.0.1", "info": { "title": title }, "paths": { "/x": { "get": {} } } });
         answers.push((200, json!({ "link": format!("http://127.0.0.1:{port}/api-export/The a.json?sig=1") })));

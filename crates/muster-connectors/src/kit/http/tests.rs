@@ -36,6 +36,9 @@ impl Server {
                 account.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
                 match answers.pop_front() {
                     Some(answer) if answer == b"SILENCE" => std::mem::forget(stream),
+                    Some(answer) if answer.starts_with(b"DRIP") => {
+                        std::thread::spawn(move || drip(&mut stream, &answer[4..]));
+                    }
                     Some(answer) => stream.write_all(&answer).unwrap_or_default(),
                     None => drop(stream),
                 }
@@ -58,6 +61,16 @@ impl Server {
 
     fn limited(&self, limits: Limits) -> Http {
         Http::new(Hosts::default().with(&self.url("/")), limits, Arc::default(), &RootCertStore::empty()).unwrap()
+    }
+}
+
+/// A byte at a time, for as long as somebody listens.
+fn drip(stream: &mut std::net::TcpStream, answer: &[u8]) {
+    for byte in answer {
+        if stream.write_all(&[*byte]).is_err() {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 
@@ -185,6 +198,126 @@ async fn an_answer_is_bounded() {
     let error = http.send(&Call::get("downloading", server.url("/")), &|| true).await.unwrap_err();
     assert_eq!(error.to_string(), "downloading: the answer is larger than 4999 bytes");
     assert_eq!(server.heard().len(), 1, "it would be as large again");
+}
+
+#[tokio::test]
+async fn an_answer_may_be_bounded_more_than_others() {
+    let server = Server::start(&[&answer("200 OK", "", &"x".repeat(5_000))]);
+    let call = Call { most: Some(100), ..Call::get("listing", server.url("/")) };
+    let error = server.http().send(&call, &|| true).await.unwrap_err();
+    assert_eq!(error.to_string(), "listing: the answer is larger than 100 bytes");
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up() {
+    let slow = format!("DRIP{}", answer("200 OK", "", &"x".repeat(100_000)));
+    let server = Server::start(&[&slow, &slow]);
+    let limits = Limits { attempts: 2, timeout: Duration::from_millis(300), ..Limits::default() };
+    let begun = Instant::now();
+    let error = server.limited(limits).send(&Call::get("downloading", server.url("/")), &|| true).await.unwrap_err();
+    assert_eq!((error.kind.clone(), server.heard().len()), (ErrorKind::Unavailable, 2));
+    assert_eq!(error.to_string(), "downloading: no answer in time");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn the_waits_of_a_call_have_a_budget() {
+    let refusal = answer("429 Too Many Requests", "Retry-After: 1\r\n", "");
+    let server = Server::start(&[&refusal, &refusal]);
+    let http = server.limited(Limits { waits: Duration::from_millis(900), ..Limits::default() });
+    let got = http.send(&Call::get("asking", server.url("/")), &|| true).await.unwrap();
+    assert_eq!((got.status.as_u16(), server.heard().len(), http.traffic().throttled_ms), (429, 1, 0));
+}
+
+/// A platform that says in several ways that it wants fewer calls.
+const THROTTLING: Throttling = Throttling {
+    statuses: &[429, 500, 503],
+    reset: Some(Reset { at: "x-ratelimit-reset", left: "x-ratelimit-remaining" }),
+    first_wait: Duration::from_secs(2),
+};
+
+fn told(status: u16, headers: &[(&'static str, &str)]) -> Answer {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+    Answer {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: headers.collect(),
+        body: Vec::new(),
+        secrets: Vec::new(),
+    }
+}
+
+#[test]
+fn how_long_a_server_asks_to_wait_is_read_by_its_own_clock() {
+    let date = ("date", "Sun, 22 Nov 2026 18:00:00 GMT");
+    let at = 1_795_370_400_u64;
+    let reset = |seconds: u64| seconds.to_string();
+    let wait =
+        |headers: &[(&'static str, &str)]| told(429, headers).asks_to_wait(&THROTTLING).map(|wait| wait.as_secs());
+    assert_eq!(wait(&[("retry-after", "7"), date, ("x-ratelimit-reset", &reset(at + 30))]), Some(7), "it goes first");
+    assert_eq!(wait(&[date, ("x-ratelimit-reset", &reset(at + 30))]), Some(30));
+    for (headers, why) in [
+        (vec![("x-ratelimit-reset", reset(at + 30))], "no clock to hold it against"),
+        (vec![(date.0, date.1.to_owned()), ("x-ratelimit-reset", reset(at))], "it is over"),
+        (vec![(date.0, date.1.to_owned()), ("x-ratelimit-reset", reset(30))], "no such time"),
+        (vec![(date.0, date.1.to_owned()), ("x-ratelimit-reset", reset((at + 30) * 1000))], "far ahead"),
+        (vec![("retry-after", "soon".to_owned())], "no number"),
+    ] {
+        let headers: Vec<(&'static str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(wait(&headers), None, "{why}");
+    }
+    let headers = [date, ("x-ratelimit-reset", &*reset(at + 30))];
+    let of = |status: u16, left: &str| {
+        let headers = [headers.as_slice(), &[("x-ratelimit-remaining", left)]].concat();
+        told(status, &headers).asks_to_wait(&THROTTLING).map(|wait| wait.as_secs())
+    };
+    assert_eq!((of(429, "0"), of(503, "0"), of(429, "480")), (Some(30), Some(30), None), "calls are left");
+    assert_eq!((of(500, "0"), of(502, "0"), of(408, "0")), (None, None, None), "said of no failure of its own");
+    assert_eq!(told(429, &headers).asks_to_wait(&Throttling::default()), None, "not every server means the same by it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_means_fewer_calls_pauses_all_of_a_bucket() {
+    let (bucket, rate) = bucket();
+    let url = Url::parse("http://127.0.0.1/").unwrap();
+    let call = Call { bucket: Some((bucket.clone(), rate)), ..Call::get("asking", url.clone()) };
+    let of = |throttling| {
+        let hosts = Hosts::default().with(&url);
+        let limits = Limits { throttling, ..Limits::default() };
+        Http::new(hosts, limits, Arc::default(), &RootCertStore::empty()).unwrap()
+    };
+    let second = Duration::from_secs;
+    let http = of(THROTTLING);
+    let waits = (1..=4).map(|attempt| http.asked_to_wait(&call, &told(429, &[]), attempt).unwrap().unwrap());
+    assert_eq!(waits.collect::<Vec<_>>(), [2, 4, 8, 16].map(second));
+    for (status, attempt, throttling, shut) in [
+        (429, 1, THROTTLING, Some(second(2))),
+        (503, 3, THROTTLING, Some(second(8))),
+        (500, 1, THROTTLING, Some(second(2))),
+        // All others may be well.
+        (500, 2, THROTTLING, None),
+        (502, 1, THROTTLING, None),
+        (503, 1, Throttling::default(), None),
+        (429, 1, Throttling::default(), Some(Duration::from_millis(500))),
+    ] {
+        let http = of(throttling);
+        http.asked_to_wait(&call, &told(status, &[]), attempt).unwrap();
+        assert_eq!(http.planner.shut_for(&bucket), shut, "{status}, attempt {attempt}");
+    }
+    assert_eq!(of(THROTTLING).asked_to_wait(&call, &told(403, &[]), 1).unwrap(), None);
+
+    // Who waits for a turn waits on where the bucket is shut meanwhile.
+    let http = of(THROTTLING);
+    http.planner.left(&bucket, rate, 0);
+    let begun = Instant::now();
+    let paused = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        http.asked_to_wait(&call, &told(503, &[]), 1).unwrap();
+    };
+    let (turn, ()) = tokio::join!(http.turn(&call, &|| true), paused);
+    turn.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(2010), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
