@@ -155,14 +155,18 @@ impl<'a> Watched<'a> {
             }
         }
         operations.sort();
-        let mut worked = 0;
-        let all = operations.len();
+        let (mut worked, mut refused) = (0, Vec::new());
         for (_, _, path, method, takes_body) in operations {
             let to = self.filled(&path);
             let body = takes_body.then(|| self.body(&path, &method));
             let (status, text) = self.ask(&method, &to, body.as_ref());
             assert!(status < 500, "{method} {to}: {text}");
-            worked += usize::from(status < 300);
+            // What an agent sends within its session has a test of its own, with a canary in what it is sealed.
+            match status {
+                ..300 => worked += 1,
+                _ if path.starts_with("/agent/v1") => {}
+                _ => refused.push(format!("{status} {method} {to}")),
+            }
             for wrong in body.iter().flat_map(misplaced) {
                 let (status, text) = self.ask(&method, &to, Some(&wrong));
                 assert!((400..500).contains(&status), "{method} {to}: {status} {text}");
@@ -172,7 +176,7 @@ impl<'a> Watched<'a> {
             }
         }
         // Not `/auth/oidc` and `/auth` with what a walk gives, no role, no held set, and a few that are in use.
-        assert!(worked * 10 >= all * 8, "{worked} of {all}");
+        assert!(refused.len() * 4 <= worked, "{worked} worked, not {refused:#?}");
     }
 
     fn filled(&self, path: &str) -> String {
