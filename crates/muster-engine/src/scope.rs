@@ -23,8 +23,9 @@ use crate::intake::{Intake, IntakeSettings, Taken};
 const BATCHES_UNDER_WAY: usize = 1;
 /// How often a scope is read anew after the source went away.
 const ATTEMPTS: u32 = 3;
-/// How often it is read anew after the agent that read it went away: whoever ends one many times does not mean the scope.
-const INTERRUPTIONS: u32 = 200;
+/// How often a call is made anew after the agent that worked at it went away: whoever ends one many times does not mean
+/// the scope.
+pub(crate) const INTERRUPTIONS: u32 = 200;
 
 /// The connector's end of the channel.
 pub(crate) struct Channel {

@@ -87,6 +87,13 @@ impl Outcome {
     }
 }
 
+/// Where jobs are done, and how many of them at once.
+struct Places {
+    at: JobPlace,
+    most: usize,
+    free: Arc<Semaphore>,
+}
+
 /// A job under way, and the flag that asks it to end.
 struct UnderWay {
     task: JoinHandle<Result<Outcome, StoreError>>,
@@ -96,47 +103,57 @@ struct UnderWay {
 impl Worker {
     /// Does jobs until `stop` says so; those under way then are given back and go on elsewhere, or at the next start.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
-        let here = self.clone().serve_place((JobPlace::Hub, self.parallel), stop.clone());
-        tokio::join!(here, self.serve_place((JobPlace::Agent, AGENTS), stop));
+        let places = [(JobPlace::Hub, self.parallel), (JobPlace::Agent, AGENTS)].map(|(at, most)| Places {
+            at,
+            most,
+            free: Arc::new(Semaphore::new(most)),
+        });
+        tokio::join!(
+            self.serve_at(&places[0], &places, stop.clone()),
+            self.serve_at(&places[1], &places, stop.clone())
+        );
     }
 
-    async fn serve_place(self, (place, parallel): (JobPlace, usize), mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(parallel));
+    async fn serve_at(&self, here: &Places, all: &[Places], mut stop: watch::Receiver<bool>) {
         let mut poll = tokio::time::interval(POLL);
         let mut worked = false;
         while !*stop.borrow() {
-            let Ok(taken) = Arc::clone(&places).acquire_owned().await else { return };
-            let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim(Some(place)).await };
+            let Ok(place) = Arc::clone(&here.free).acquire_owned().await else { return };
+            let claimed = if self.store.is_read_only() { Ok(None) } else { self.claim(Some(here.at)).await };
             match claimed {
                 Ok(Some((job, claim))) => {
                     let worker = self.clone();
                     let stop = stop.clone();
                     tokio::spawn(async move {
                         worker.attend(job, claim, stop).await;
-                        drop(taken);
+                        drop(place);
                     });
                     worked = true;
                     continue;
                 }
-                // The last job has ended: what the writer keeps in memory serves nobody now.
-                Ok(None) if worked && places.available_permits() + 1 == parallel => {
-                    worked = false;
-                    if let Err(error) = self.store.rest().await {
-                        tracing::debug!(error = &error as &dyn std::error::Error, "giving memory back");
+                Ok(None) => {
+                    drop(place);
+                    // The last job has ended, wherever: what the writer keeps in memory serves nobody now.
+                    if worked && all.iter().all(|places| places.free.available_permits() == places.most) {
+                        worked = false;
+                        if let Err(error) = self.store.rest().await {
+                            tracing::debug!(error = &error as &dyn std::error::Error, "giving memory back");
+                        }
                     }
                 }
-                Ok(None) => {}
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "looking for jobs"),
+                Err(error) => {
+                    drop(place);
+                    tracing::error!(error = &error as &dyn std::error::Error, "looking for jobs");
+                }
             }
-            drop(taken);
             tokio::select! {
                 _ = poll.tick() => {}
                 _ = stop.changed() => {}
             }
         }
         // Whoever is under way notices by itself; wait until every place is free again.
-        let all = u32::try_from(parallel).unwrap_or(u32::MAX);
-        let _places = places.acquire_many(all).await;
+        let every = u32::try_from(here.most).unwrap_or(u32::MAX);
+        let _places = here.free.acquire_many(every).await;
     }
 
     /// Does every job that waits, one after the other: for tests and for `--once`.

@@ -21,15 +21,14 @@ use muster_core::connector::{
     StepOutcome, StepSink, Verdict,
 };
 use muster_core::model::DataModel;
-use muster_store::hub::{NewOrder, OrderRow, OrderState, Page};
+use muster_store::hub::{NewOrder, OrderRow, OrderState};
 use muster_store::{ConnectorRow, Store};
 
+use crate::scope::INTERRUPTIONS;
 use call::Call;
 
 /// How long a connection test waits for an agent that does not call: a test has an end of its own.
 const SILENCE_OF_A_TEST: i64 = 30_000_000;
-/// How often a call is made anew because the agent that worked at it went away.
-const INTERRUPTIONS: u32 = 200;
 
 /// Whose call it is: what the orders of a job have in common.
 #[derive(Debug, Clone)]
@@ -111,16 +110,6 @@ impl Remote {
         self.store.add_order(&NewOrder { tenant, connector, profile, job, task, map, known }).await
     }
 
-    /// When the agent last called; of a connection test, any of the connector.
-    async fn seen_at(&self) -> Result<Option<Instant>, muster_store::StoreError> {
-        let Ordering { tenant, connector, profile, .. } = self.ordering;
-        if let Some(profile) = profile {
-            return Ok(self.store.agent(tenant, profile).await?.map(|agent| agent.seen_at));
-        }
-        let agents = self.store.agents(tenant, Some(connector), Page { after: 0, limit: 1000 }).await?;
-        Ok(agents.into_iter().map(|agent| agent.seen_at).max())
-    }
-
     async fn plan_once(&self) -> Result<Plan, ConnectorError> {
         let mut call = self.call(Task::Plan).await?;
         match call.next(&|| false).await? {
@@ -132,6 +121,21 @@ impl Remote {
         }
     }
 
+    async fn check_once(&self, sink: &dyn StepSink) -> Result<bool, ConnectorError> {
+        let mut call = self.call(Task::Check).await?.with_patience(SILENCE_OF_A_TEST);
+        let mut next = call.next(&|| false).await?;
+        let message = "the agent answers; it goes on from its machine".to_owned();
+        sink.step(Step { name: "agent".to_owned(), outcome: StepOutcome::Passed, message, remedy: None });
+        loop {
+            match next {
+                Parcel::Step(told) => sink.step(doubt::step(told)),
+                Parcel::Checked(passed) => return call.end().await.map(|()| passed),
+                other => return Err(call.unexpected(other).await),
+            }
+            next = call.next(&|| false).await?;
+        }
+    }
+
     async fn confirm_once(
         &self,
         stream: &str,
@@ -139,21 +143,30 @@ impl Remote {
         sink: &dyn BatchSink,
     ) -> Result<Vec<Verdict>, ConnectorError> {
         let mut call = self.call(Task::Confirm { stream: stream.to_owned(), keys: keys.to_vec() }).await?;
+        match self.batches(&mut call, stream, sink).await?.0 {
+            Parcel::Verdicts(verdicts) => {
+                call.end().await?;
+                (verdicts.len() == keys.len()).then_some(verdicts).ok_or_else(|| call.senseless("number of verdicts"))
+            }
+            other => Err(call.unexpected(other).await),
+        }
+    }
+
+    /// Hands on the batches of a call; gives the parcel that ends it, and the names of attributes that were left out.
+    async fn batches(
+        &self,
+        call: &mut Call<'_>,
+        stream: &str,
+        sink: &dyn BatchSink,
+    ) -> Result<(Parcel, BTreeSet<String>), ConnectorError> {
         let mut strange = BTreeSet::new();
         loop {
             match call.next(&|| sink.is_closed()).await? {
                 Parcel::Batch(parcel) => {
-                    let batch = self.batch(&mut call, stream, (parcel, &mut strange)).await?;
+                    let batch = self.batch(call, stream, (parcel, &mut strange)).await?;
                     sink.send(batch).await.map_err(|SinkClosed| call.cancelled())?;
                 }
-                Parcel::Verdicts(verdicts) => {
-                    call.end().await?;
-                    if verdicts.len() != keys.len() {
-                        return Err(call.senseless("number of verdicts"));
-                    }
-                    return Ok(verdicts);
-                }
-                other => return Err(call.unexpected(other).await),
+                last => return Ok((last, strange)),
             }
         }
     }
@@ -213,15 +226,13 @@ impl Connector for Remote {
     }
 
     async fn plan(&self) -> Result<Plan, ConnectorError> {
-        let mut interruptions = 0;
-        loop {
+        for _ in 0..INTERRUPTIONS {
             match self.plan_once().await {
-                Err(error) if error.kind == ErrorKind::Interrupted && interruptions < INTERRUPTIONS => {
-                    interruptions += 1;
-                }
+                Err(error) if error.kind == ErrorKind::Interrupted => {}
                 done => return done,
             }
         }
+        self.plan_once().await
     }
 
     async fn read(&self, request: ReadRequest<'_>, sink: &dyn BatchSink) -> Result<ScopeEnd, ConnectorError> {
@@ -233,32 +244,20 @@ impl Connector for Remote {
             cursor: request.cursor.cloned(),
         };
         let mut call = self.call(task).await?;
-        let mut strange = BTreeSet::new();
-        loop {
-            match call.next(&|| sink.is_closed()).await? {
-                Parcel::Batch(parcel) => {
-                    let batch = self.batch(&mut call, stream, (parcel, &mut strange)).await?;
-                    sink.send(batch).await.map_err(|SinkClosed| call.cancelled())?;
-                }
-                Parcel::End(end) => {
-                    call.end().await?;
-                    let allowed = end.mode == request.mode || request.mode == Mode::Delta && end.mode == Mode::Full;
-                    let mut end = match doubt::end(end) {
-                        Ok(end) if allowed => end,
-                        Ok(_) => return Err(call.senseless("mode")),
-                        Err(problem) => return Err(call.senseless(problem)),
-                    };
-                    if !strange.is_empty() {
-                        let names = strange.into_iter().collect::<Vec<_>>().join(", ");
-                        end.notes.push(format!(
-                            "the agent knows attributes that this hub does not, and that were left out: {names}"
-                        ));
-                    }
-                    return Ok(end);
-                }
-                other => return Err(call.unexpected(other).await),
-            }
+        let (last, strange) = self.batches(&mut call, stream, sink).await?;
+        let Parcel::End(end) = last else { return Err(call.unexpected(last).await) };
+        call.end().await?;
+        let allowed = end.mode == request.mode || request.mode == Mode::Delta && end.mode == Mode::Full;
+        let mut end = doubt::end(end).map_err(|problem| call.senseless(problem))?;
+        if !allowed {
+            return Err(call.senseless("mode"));
         }
+        if !strange.is_empty() {
+            let names = strange.into_iter().collect::<Vec<_>>().join(", ");
+            let note = format!("the agent knows attributes that this hub does not, and that were left out: {names}");
+            end.notes.push(note);
+        }
+        Ok(end)
     }
 
     async fn confirm(
@@ -267,57 +266,22 @@ impl Connector for Remote {
         keys: &[String],
         sink: &dyn BatchSink,
     ) -> Result<Vec<Verdict>, ConnectorError> {
-        let mut interruptions = 0;
-        loop {
+        for _ in 0..INTERRUPTIONS {
             match self.confirm_once(stream, keys, sink).await {
                 // What it brought comes again: a record twice is one, a set of links begins anew.
-                Err(error) if error.kind == ErrorKind::Interrupted && interruptions < INTERRUPTIONS => {
-                    interruptions += 1;
-                }
+                Err(error) if error.kind == ErrorKind::Interrupted => {}
                 done => return done,
             }
         }
+        self.confirm_once(stream, keys, sink).await
     }
 
     async fn check(&self, sink: &dyn StepSink) -> bool {
-        let mut reached = false;
-        let step = |message: &str, failed: Option<ConnectorError>| {
-            let (outcome, message, remedy) = match failed {
-                None => (StepOutcome::Passed, message.to_owned(), None),
-                Some(error) => (StepOutcome::Failed, error.message, error.remedy),
-            };
-            sink.step(Step { name: "agent".to_owned(), outcome, message, remedy });
+        let failed = |error: ConnectorError| {
+            let ConnectorError { message, remedy, .. } = error;
+            sink.step(Step { name: "agent".to_owned(), outcome: StepOutcome::Failed, message, remedy });
+            false
         };
-        let mut call = match self.call(Task::Check).await {
-            Ok(call) => call.with_patience(SILENCE_OF_A_TEST),
-            Err(error) => {
-                step("", Some(error));
-                return false;
-            }
-        };
-        loop {
-            let next = call.next(&|| false).await;
-            if next.is_ok() && !std::mem::replace(&mut reached, true) {
-                step("the agent answers; it goes on from its machine", None);
-            }
-            match next {
-                Ok(Parcel::Step(told)) => sink.step(doubt::step(told)),
-                Ok(Parcel::Checked(passed)) => {
-                    if let Err(error) = call.end().await {
-                        step("", Some(error));
-                        return false;
-                    }
-                    return passed;
-                }
-                Ok(other) => {
-                    step("", Some(call.unexpected(other).await));
-                    return false;
-                }
-                Err(error) => {
-                    step("", Some(error));
-                    return false;
-                }
-            }
-        }
+        self.check_once(sink).await.unwrap_or_else(failed)
     }
 }

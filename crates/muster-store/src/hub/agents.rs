@@ -46,6 +46,19 @@ pub struct AgentRow {
     pub lines: Vec<Value>,
 }
 
+/// An agent of a profile that is there, with what people ask of it beside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentStanding {
+    /// The agent.
+    pub agent: AgentRow,
+    /// The profile's public id and name.
+    pub profile: (String, String),
+    /// The connector's public id and name.
+    pub connector: (String, String),
+    /// The public id of the binding by which it reads, and when that was taken back; none where it has none.
+    pub binding: Option<(String, Option<Instant>)>,
+}
+
 /// What an agent tells in a call.
 #[derive(Debug, Clone)]
 pub struct AgentTold<'a> {
@@ -57,11 +70,8 @@ pub struct AgentTold<'a> {
     pub keep: usize,
 }
 
-const COLUMNS: &str = "SELECT a.tenant, a.profile, a.connector, a.session, a.subject_kind, a.subject, a.subject_name, a.host, \
-                       a.version, a.cron, a.time_zone, a.began_at, a.seen_at, a.revision, a.report, a.lines FROM agent a";
-/// Of profiles that are there.
-const THERE: &str = "JOIN profile p ON p.tenant = a.tenant AND p.id = a.profile";
-
+const COLUMNS: &str = "a.tenant, a.profile, a.connector, a.session, a.subject_kind, a.subject, a.subject_name, a.host, \
+                       a.version, a.cron, a.time_zone, a.began_at, a.seen_at, a.revision, a.report, a.lines";
 fn row(row: &Row) -> Result<AgentRow, StoreError> {
     Ok(AgentRow {
         tenant: row.int(0)?,
@@ -80,6 +90,16 @@ fn row(row: &Row) -> Result<AgentRow, StoreError> {
         revision: row.text(13)?,
         report: value(&row.text(14)?)?,
         lines: lines(&row.text(15)?)?,
+    })
+}
+
+fn standing(found: &Row) -> Result<AgentStanding, StoreError> {
+    let revoked_at = found.maybe_int(21)?.map(Instant);
+    Ok(AgentStanding {
+        agent: row(found)?,
+        profile: (found.text(16)?, found.text(17)?),
+        connector: (found.text(18)?, found.text(19)?),
+        binding: found.maybe_text(20)?.map(|uuid| (uuid, revoked_at)),
     })
 }
 
@@ -129,35 +149,48 @@ impl Store {
     /// The agent whose session that is; none where a newer one took its place.
     pub async fn agent_of_session(&self, tenant: i64, session: &str) -> Result<Option<AgentRow>, StoreError> {
         let mut reader = self.reader().await?;
-        let sql = format!("{COLUMNS} WHERE a.tenant = $1 AND a.session = $2");
+        let sql = format!("SELECT {COLUMNS} FROM agent a WHERE a.tenant = $1 AND a.session = $2");
         let found = reader.conn().fetch_one("finding an agent", sql, params![tenant, session]).await?;
         found.as_ref().map(row).transpose()
     }
 
-    /// The agent of a profile.
-    pub async fn agent(&self, tenant: i64, profile: i64) -> Result<Option<AgentRow>, StoreError> {
-        let mut reader = self.reader().await?;
-        let sql = format!("{COLUMNS} {THERE} WHERE a.tenant = $1 AND a.profile = $2");
-        let found = reader.conn().fetch_one("reading an agent", sql, params![tenant, profile]).await?;
-        found.as_ref().map(row).transpose()
-    }
-
-    /// The agents of a tenant, or of one of its connectors, by their profiles.
+    /// The agents of a tenant, or the one of a profile, by their profiles.
     pub async fn agents(
         &self,
         tenant: i64,
-        connector: Option<i64>,
+        profile: Option<i64>,
         page: super::Page,
-    ) -> Result<Vec<AgentRow>, StoreError> {
+    ) -> Result<Vec<AgentStanding>, StoreError> {
         let mut reader = self.reader().await?;
         let cast = self.dialect().cast_int();
         let sql = format!(
-            "{COLUMNS} {THERE} WHERE a.tenant = $1 AND a.profile > $2 AND ($4{cast} IS NULL OR a.connector = $4{cast}) \
+            "SELECT {COLUMNS}, p.uuid, p.name, c.uuid, c.name, b.uuid, b.revoked_at FROM agent a \
+             JOIN profile p ON p.tenant = a.tenant AND p.id = a.profile \
+             JOIN connector c ON c.tenant = a.tenant AND c.id = a.connector \
+             LEFT JOIN agent_binding b ON b.tenant = a.tenant AND b.connector = a.connector \
+             AND b.subject_kind = a.subject_kind AND b.subject = a.subject \
+             WHERE a.tenant = $1 AND a.profile > $2 AND ($4{cast} IS NULL OR a.profile = $4{cast}) \
              ORDER BY a.profile LIMIT $3"
         );
-        let values = params![tenant, page.after, page.limit, connector];
+        let values = params![tenant, page.after, page.limit, profile];
         let rows = reader.conn().fetch("reading agents", sql, values).await?;
-        rows.iter().map(row).collect()
+        rows.iter().map(standing).collect()
+    }
+
+    /// When the agent of a profile last called, or without one any of the connector's.
+    pub async fn agent_seen(
+        &self,
+        (tenant, connector): (i64, i64),
+        profile: Option<i64>,
+    ) -> Result<Option<Instant>, StoreError> {
+        let mut reader = self.reader().await?;
+        let cast = self.dialect().cast_int();
+        let sql = format!(
+            "SELECT MAX(seen_at) FROM agent WHERE tenant = $1 AND connector = $2 AND ($3{cast} IS NULL OR profile = $3{cast})"
+        );
+        let found =
+            reader.conn().fetch_one("asking when an agent called", sql, params![tenant, connector, profile]).await?;
+        Ok(found.map(|row| row.maybe_int(0)).transpose()?.flatten().map(Instant))
     }
 
     /// Notes that an agent called, and what it told: (tenant, session).

@@ -33,7 +33,7 @@ mod standing;
 mod tenants;
 
 pub use accounts::{AccountRow, NewAccount};
-pub use agents::{AgentRow, AgentTold};
+pub use agents::{AgentRow, AgentStanding, AgentTold};
 pub use audit::{AuditLine, AuditRow};
 pub use bindings::{BindingRow, Enrolment, Subject as AgentSubject};
 pub use clients::{ClientRow, NewClient};

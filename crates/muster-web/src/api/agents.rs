@@ -7,14 +7,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use muster_core::agent::{Report, SILENCE, Spooled};
-use muster_store::hub::{AgentRow, AgentSubject, BindingRow, ConnectionRow, Enrolment, ProfileRow};
+use muster_core::clock::Instant;
+use muster_store::hub::{AgentStanding, AgentSubject, BindingRow, ConnectionRow, Enrolment, Page, ProfileRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::names::Names;
 use super::page::{PageParameters, Paged, Paging};
 use super::{connectors, env_file, profiles};
 use crate::agent::enrolment_hash;
@@ -89,7 +89,7 @@ impl From<BindingRow> for Binding {
             subject_id: row.subject,
             name: row.subject_name,
             created_at: row.created_at.to_rfc3339(),
-            revoked_at: row.revoked_at.map(muster_core::clock::Instant::to_rfc3339),
+            revoked_at: row.revoked_at.map(Instant::to_rfc3339),
         }
     }
 }
@@ -124,48 +124,45 @@ pub(crate) struct AgentEnv {
     pub(crate) docker_run: String,
 }
 
-async fn view(hub: &Hub, names: &mut Names, row: AgentRow) -> Result<Agent, Problem> {
-    let subject = (row.subject_kind.as_str(), row.subject.as_str());
-    let binding = hub.store.binding_of((row.tenant, row.connector), subject).await?;
-    let state = match binding {
-        None => "unbound",
-        Some(binding) if binding.revoked_at.is_some() => "revoked",
-        Some(_) if hub.now().0 - row.seen_at.0 > SILENCE => "silent",
-        Some(_) => "connected",
-    };
-    let report: Report = serde_json::from_value(row.report).unwrap_or_default();
-    Ok(Agent {
-        id: names.profile_id(hub, Some(row.profile)).await?.unwrap_or_default(),
-        connector_id: names.connector_id(row.connector),
-        host: row.host,
-        version: row.version,
-        cron: row.cron,
-        time_zone: row.time_zone,
-        next_run: report.next_run,
-        subject_kind: row.subject_kind,
-        subject_name: row.subject_name,
-        began_at: row.began_at.to_rfc3339(),
-        seen_at: row.seen_at.to_rfc3339(),
-        state,
-        spool: report.spool,
-        lines: row.lines,
-    })
-}
-
-/// Agents as answers show them.
-pub(crate) async fn show(hub: &Hub, tenant: i64, rows: Vec<AgentRow>) -> Result<Vec<Agent>, Problem> {
-    let mut names = Names::of(hub, tenant).await?;
-    let mut shown = Vec::with_capacity(rows.len());
-    for row in rows {
-        shown.push(view(hub, &mut names, row).await?);
+impl Agent {
+    /// An agent as answers show it.
+    pub(crate) fn of(standing: AgentStanding, now: Instant) -> Self {
+        let AgentStanding { agent: row, profile, connector, binding } = standing;
+        let state = match binding {
+            None => "unbound",
+            Some((_, Some(_))) => "revoked",
+            Some(_) if now.0 - row.seen_at.0 > SILENCE => "silent",
+            Some(_) => "connected",
+        };
+        let report: Report = serde_json::from_value(row.report).unwrap_or_default();
+        Self {
+            id: profile.0,
+            connector_id: connector.0,
+            host: row.host,
+            version: row.version,
+            cron: row.cron,
+            time_zone: row.time_zone,
+            next_run: report.next_run,
+            subject_kind: row.subject_kind,
+            subject_name: row.subject_name,
+            began_at: row.began_at.to_rfc3339(),
+            seen_at: row.seen_at.to_rfc3339(),
+            state,
+            spool: report.spool,
+            lines: row.lines,
+        }
     }
-    Ok(shown)
 }
 
-/// The agent of a profile.
-async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<AgentRow, Problem> {
+/// The agent of a profile, where one has called.
+pub(crate) async fn agent_of(hub: &Hub, profile: &ProfileRow) -> Result<Option<AgentStanding>, Problem> {
+    let one = Page { after: 0, limit: 1 };
+    Ok(hub.store.agents(profile.tenant, Some(profile.id), one).await?.pop())
+}
+
+async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<AgentStanding, Problem> {
     let profile = profiles::find(hub, tenant, id).await?;
-    hub.store.agent(tenant, profile.id).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    agent_of(hub, &profile).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// The agents of the tenant: of each profile the newest.
@@ -175,9 +172,8 @@ async fn find(hub: &Hub, tenant: i64, id: &str) -> Result<AgentRow, Problem> {
 )]
 async fn list(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, paging: Paging) -> Result<Json<Paged<Agent>>, Problem> {
     let rows = hub.store.agents(who.tenant, None, paging.forwards("agents")?).await?;
-    let page = paging.answer("agents", rows, |row| row.profile, |row| row);
-    let items = show(&hub, who.tenant, page.items).await?;
-    Ok(Json(Paged { items, next_cursor: page.next_cursor }))
+    let now = hub.now();
+    Ok(Json(paging.answer("agents", rows, |row| row.agent.profile, |row| Agent::of(row, now))))
 }
 
 /// The agent of a profile.
@@ -186,9 +182,7 @@ async fn list(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, paging: Paging) 
     params(("id" = String, Path, description = "Its profile's id.")), responses((status = 200, description = "It.", body = Agent))
 )]
 async fn get(State(hub): State<Arc<Hub>>, Viewer(who): Viewer, Path(id): Path<String>) -> Result<Json<Agent>, Problem> {
-    let row = find(&hub, who.tenant, &id).await?;
-    let shown = show(&hub, who.tenant, vec![row]).await?.pop();
-    Ok(Json(shown.ok_or_else(|| Problem::new(Code::NotFound))?))
+    Ok(Json(Agent::of(find(&hub, who.tenant, &id).await?, hub.now())))
 }
 
 /// Revokes an agent: whoever it signs in as may not read the connector any more, from the next request on. It stays in
@@ -208,10 +202,8 @@ async fn delete(
 
 /// Revokes the agent of a profile, whoever asks: REST or console.
 pub(crate) async fn revoke((hub, who): (&Hub, &Principal), id: &str) -> Result<(), Problem> {
-    let row = find(hub, who.tenant, id).await?;
-    let subject = (row.subject_kind.as_str(), row.subject.as_str());
-    match hub.store.binding_of((row.tenant, row.connector), subject).await? {
-        Some(binding) => unbind_from((hub, who), &binding.uuid).await,
+    match find(hub, who.tenant, id).await?.binding {
+        Some((binding, _)) => unbind_from((hub, who), &binding).await,
         None => Ok(()),
     }
 }

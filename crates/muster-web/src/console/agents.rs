@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use muster_core::clock::Instant;
-use muster_store::hub::{AgentRow, ConnectionRow, JobFilter, Page, ProfileRow};
+use muster_store::hub::{AgentStanding, ConnectionRow, JobFilter, Page, ProfileRow};
 use serde::Deserialize;
 
 use super::connectors::From;
@@ -40,7 +40,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(agent: Agent, reads: (String, String), visitor: &Visitor) -> Self {
+    fn of(standing: AgentStanding, visitor: &Visitor, now: Instant) -> Self {
+        let reads = (standing.connector.1.clone(), standing.profile.1.clone());
+        let agent = Agent::of(standing, now);
         let tone = match agent.state {
             "connected" => Tone::Good,
             "silent" => Tone::Warn,
@@ -62,20 +64,6 @@ impl Shown {
     }
 }
 
-/// Agents with the names of what they read.
-async fn shown(hub: &Hub, visitor: &Visitor, rows: Vec<AgentRow>) -> Result<Vec<Shown>, Problem> {
-    let mut all = Vec::with_capacity(rows.len());
-    for row in rows {
-        let connector = hub.store.connection_of(row.tenant, row.connector).await?;
-        let profile = hub.store.profile_of(row.tenant, row.profile).await?;
-        let (Some(connector), Some(profile)) = (connector, profile) else { continue };
-        for agent in agents::show(hub, row.tenant, vec![row]).await? {
-            all.push(Shown::of(agent, (connector.name.clone(), profile.name.clone()), visitor));
-        }
-    }
-    Ok(all)
-}
-
 #[derive(Template)]
 #[template(path = "console/agents/list.html", blocks = ["live"])]
 struct ListPage {
@@ -95,8 +83,9 @@ pub(super) async fn list(
     let more = i64::try_from(rows.len()).is_ok_and(|count| count > ROWS);
     rows.truncate(usize::try_from(ROWS).unwrap_or(usize::MAX));
     let place = |after: i64| address("/console/agents", &[("after", &after.to_string())]);
-    let next = rows.last().filter(|_| more).map(|row| place(row.profile));
-    let rows = shown(&hub, &visitor, rows).await?;
+    let next = rows.last().filter(|_| more).map(|row| place(row.agent.profile));
+    let now = hub.now();
+    let rows = rows.into_iter().map(|row| Shown::of(row, &visitor, now)).collect();
     let here = if from.after == 0 { "/console/agents".to_owned() } else { place(from.after) };
     let page = ListPage { place: here, rows, next, frame: visitor.frame };
     if visitor.wants_part { html(StatusCode::OK, &page.as_live()) } else { html(StatusCode::OK, &page) }
@@ -127,13 +116,13 @@ pub(super) async fn detail(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (connector, profile) = read_by_agent(&hub, &visitor, &id).await?;
-    let row = hub.store.agent(visitor.tenant(), profile.id).await?;
+    let standing = agents::agent_of(&hub, &profile).await?;
     let filter = JobFilter { profile: Some(profile.id), ..JobFilter::default() };
     let jobs = hub.store.jobs(visitor.tenant(), filter, RUNS).await?;
     let page = DetailPage {
         place: format!("/console/agents/{}", profile.uuid),
         env: agents::env_of(&hub, (&connector, &profile), &headers).await?,
-        shown: shown(&hub, &visitor, row.into_iter().collect()).await?.pop(),
+        shown: standing.map(|standing| Shown::of(standing, &visitor, hub.now())),
         runs: lines(&hub, &visitor, jobs).await?,
         connector: (connector.name, format!("/console/connectors/{}", connector.uuid)),
         profile: (profile.name, format!("/console/profiles/{}", profile.uuid)),

@@ -81,8 +81,9 @@ impl<'a> Call<'a> {
 
     /// Gives up where the agent has not called for too long.
     async fn listen(&self) -> Result<(), ConnectorError> {
-        let remote = self.remote;
-        let seen = remote.seen_at().await.map_err(|error| self.failed(error))?;
+        let (remote, ordering) = (self.remote, &self.remote.ordering);
+        let whose = (ordering.tenant, ordering.connector);
+        let seen = remote.store.agent_seen(whose, ordering.profile).await.map_err(|error| self.failed(error))?;
         let since = seen.map_or(remote.opened_at, |seen| seen.max(remote.opened_at));
         if remote.clock.now().0 - since.0 <= self.patience {
             return Ok(());
